@@ -1,0 +1,1 @@
+"""Ray wrappers around ktray objects. Read `runtime` (starts Ray), then `pipeline`."""

@@ -1,0 +1,56 @@
+"""Every error ktray raises on purpose, in one tree.
+
+    KtrayError
+    ├── InputError                what the user gave is wrong: one line, exit code 2
+    │   ├── ConfigError           an option or a config file
+    │   ├── CorpusError           an input file that is not what its corpus expects
+    │   ├── ProgramError          a program text that its language does not allow
+    │   ├── ArchiveError          not an archive, or a damaged one
+    │   └── RunDirectoryError     a run directory that belongs to another run
+    └── PipelineError             a fault of ours: one line, exit code 1
+
+A message says what was seen, what was expected, and how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class KtrayError(Exception):
+    """Root of the tree; `exit_code` is what a job ends with."""
+
+    exit_code = 1
+
+
+class InputError(KtrayError):
+    """The user's input is wrong and the message says how to mend it."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """An option, a config key or a value of one that ktray does not know."""
+
+
+class CorpusError(InputError):
+    """An input file that is missing, empty, or not of the kind its corpus expects."""
+
+
+class ProgramError(InputError):
+    """A program text outside its language; `line` and `column` count from 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.line = line
+        self.column = column
+
+
+class ArchiveError(InputError):
+    """A file that is no ktray archive, is damaged, or was cut."""
+
+
+class RunDirectoryError(InputError):
+    """A run directory whose fingerprint is another run's."""
+
+
+class PipelineError(KtrayError):
+    """Something entered the pipeline and did not come out exactly once."""
