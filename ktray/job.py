@@ -1,0 +1,73 @@
+"""What every command keeps to: one line for a user's mistake, exit codes 0, 1, 2, and `--json`.
+
+    0  done
+    1  a fault of ours, or a full disk
+    2  the user's input is wrong; one line says what was seen, what was expected, how to mend it
+    130  Ctrl-C; the same command continues
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from rich.console import Console
+
+from ktray.config import parse
+from ktray.errors import KtrayError
+
+#: Everything that is meant for people goes to standard error; standard output is for results.
+console = Console(stderr=True)
+
+
+class JobConfig(Protocol):
+    """What `launch` itself reads of a job's config."""
+
+    @property
+    def json(self) -> bool: ...
+
+
+C = TypeVar("C", bound=JobConfig)
+
+
+def launch(
+    config_class: type[C],
+    run: Callable[[C], dict[str, Any]],
+    *,
+    prog: str,
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse flags, run a job, print its metrics with `--json`, and return the exit code."""
+    try:
+        config = parse(config_class, sys.argv[1:] if argv is None else argv, prog=prog, description=description)
+        metrics = run(config)
+    except KtrayError as error:
+        return _complain(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _USER_ERRNO:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        return _complain(f"{os.strerror(error.errno or 0)}{where}{_USER_ERRNO[error.errno]}", 1)
+    except KeyboardInterrupt:
+        return _complain("stopped; run the same command again to continue", 130)
+    if config.json:
+        sys.stdout.flush()
+        print(json.dumps(metrics, allow_nan=False), flush=True)
+    return 0
+
+
+_USER_ERRNO = {
+    errno.ENOSPC: "; free some space, then run the same command again to continue",
+    errno.EDQUOT: "; free some of your quota, then run the same command again to continue",
+}
+
+
+def _complain(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    return code
