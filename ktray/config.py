@@ -64,7 +64,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
 
 
-class _Parser(ArgumentParser):  # type: ignore[misc]
+class _Parser(ArgumentParser):
     """An argument parser whose errors are exceptions: the caller prints one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
@@ -172,7 +172,9 @@ def _build(config_class: type[C], namespace: Namespace) -> C:
     for spec in dataclasses.fields(typing.cast(Any, config_class)):
         value = getattr(namespace, spec.name)
         kind = hints[spec.name]
-        values[spec.name] = _build(typing.cast(type, kind), value) if dataclasses.is_dataclass(kind) else value
+        values[spec.name] = (
+            _build(typing.cast(type, kind), value) if dataclasses.is_dataclass(kind) else value
+        )
     return config_class(**values)
 
 

@@ -40,8 +40,12 @@ class ProgramError(InputError):
 
     def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
         super().__init__(f"line {line}, column {column}: {message}")
+        self._message = message
         self.line = line
         self.column = column
+
+    def __reduce__(self) -> tuple[type, tuple[str, int, int]]:
+        return type(self), (self._message, self.line, self.column)
 
 
 class ArchiveError(InputError):

@@ -1,9 +1,9 @@
 """What every command keeps to: one line for a user's mistake, exit codes 0, 1, 2, and `--json`.
 
-    0  done
-    1  a fault of ours, or a full disk
-    2  the user's input is wrong; one line says what was seen, what was expected, how to mend it
-    130  Ctrl-C; the same command continues
+0  done
+1  a fault of ours, or a full disk
+2  the user's input is wrong; one line says what was seen, what was expected, how to mend it
+130  Ctrl-C; the same command continues
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def launch(
 ) -> int:
     """Parse flags, run a job, print its metrics with `--json`, and return the exit code."""
     try:
-        config = parse(config_class, sys.argv[1:] if argv is None else argv, prog=prog, description=description)
+        config = parse(
+            config_class, sys.argv[1:] if argv is None else argv, prog=prog, description=description
+        )
         metrics = run(config)
     except KtrayError as error:
         return _complain(str(error), error.exit_code)

@@ -77,7 +77,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What executing a program gave: `values` (uint8) if `failure` is None, else the outcome of the failure."""
+    """What executing a program gave: `values` (uint8) where `failure` is None, else why it failed."""
 
     values: Values | None
     failure: Outcome | None = None

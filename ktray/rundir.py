@@ -54,7 +54,9 @@ class RunDirectory:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunDirectoryError(f"run directory {path}: {error.strerror}; choose another with --run") from None
+            raise RunDirectoryError(
+                f"run directory {path}: {error.strerror}; choose another with --run"
+            ) from None
         self._claim(fingerprint)
 
     def _claim(self, fingerprint: dict[str, Any]) -> None:

@@ -1,0 +1,71 @@
+"""Starts or joins Ray, and knows its resources. The only module that calls `ray.init`.
+
+A local Ray listens on the loopback interface alone, and ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+import ray
+from ray._private import services
+from ray.data import DataContext
+
+#: Local shared memory for rows in flight, in bytes; a cluster's own setting is left alone.
+LOCAL_OBJECT_STORE = 512 << 20
+
+
+@contextlib.contextmanager
+def running(workers: int = 0) -> Iterator[int]:
+    """Join the running cluster, or start a local Ray with `workers` CPUs (0: all); yield its CPU count."""
+    started = start(workers)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def start(workers: int = 0) -> bool:
+    """Join or start Ray; return whether this call did (False: it was up already)."""
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Rows are shards, whole files of work: Ray's advice on small blocks and its own bars are noise here.
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    options = {"logging_level": logging.ERROR, "log_to_driver": False}
+    address = _cluster_address()
+    if address:
+        ray.init(address=address, **options)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=workers or None,
+            include_dashboard=False,
+            object_store_memory=LOCAL_OBJECT_STORE,
+            _node_ip_address="127.0.0.1",
+            **options,
+        )
+    _quiet_data()
+    return True
+
+
+def _cluster_address() -> str | None:
+    """Return the cluster this process belongs to: RAY_ADDRESS (a submitted job has it), or the head that
+    `ray start` left running on this machine. `ray.init("auto")` would also join a stranger's local Ray."""
+    if os.environ.get("RAY_ADDRESS"):
+        return os.environ["RAY_ADDRESS"]
+    address = services.find_bootstrap_address(None)
+    return address if address in services.find_gcs_addresses() else None
+
+
+def _quiet_data() -> None:
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.enable_operator_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

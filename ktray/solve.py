@@ -1,0 +1,172 @@
+"""From a block's candidate logs to its encoded form, its solutions and its share of both ledgers.
+
+A pure function of block, logs and prior: the same log gives the same bytes, on any worker.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ktray.archive import EncodedBlock, encode_block
+from ktray.candidatelog import LogFile, correct_only
+from ktray.corpora.blocks import CorpusBlock
+from ktray.errors import PipelineError
+from ktray.ledger import PaperTally, gzip_bits, tally_outcomes, tally_sequences
+from ktray.ports import Prior
+from ktray.programs import Language, Outcome, Program
+from ktray.reduce import Choice, Correct, reduce_block
+
+SOLUTIONS = pa.schema(
+    [
+        pa.field("sequence", pa.int64(), nullable=False),
+        pa.field("proposer", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("program", pa.large_string(), nullable=False),
+        pa.field("published_bits", pa.float64(), nullable=False),
+        pa.field("archived", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReport:
+    """What a block adds to the run's metrics; `stored_bits` is its share of the archive, all included."""
+
+    part: str
+    sequences: int
+    elements: int
+    input_bits: int
+    restored_bytes: int
+    stored_bits: int
+    program_bits: float
+    literal_bits: float
+    flag_bits: float
+    paper: PaperTally
+    chosen: dict[str, int]
+    outcomes: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> BlockReport:
+        """Return the report that `to_json` gave."""
+        return BlockReport(**{**data, "paper": PaperTally(**data["paper"])})
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedBlock:
+    """A block's encoded form, the table of its solutions (schema SOLUTIONS) and its report."""
+
+    encoded: EncodedBlock
+    solutions: pa.Table
+    report: BlockReport
+
+
+def solve_block(
+    block: CorpusBlock, ids: Sequence[str], logs: Iterable[LogFile], samples: int, prior: Prior
+) -> SolvedBlock:
+    """Reduce a block's logs under `prior` and encode it.
+
+    `ids` are the block's sequence ids, read only where there are logs. Samples with an index of `samples`
+    or more are passed over. Raises PipelineError for a candidate of a sequence that is not the block's.
+    """
+    number = {sequence_id: i for i, sequence_id in enumerate(ids)}
+    candidates: list[Correct] = []
+    outcomes: Counter[str] = Counter()
+    for log in logs:
+        outcomes.update(_outcomes(log.table, samples))
+        candidates.extend(_correct(log.table, samples, number))
+    programs = [candidate.program for candidate in candidates]
+    archived = reduce_block(candidates, prior.prices(programs))
+    published = reduce_block(candidates, prior.published_bits(programs))
+    encoded = encode_block(block, _worth_coding(block, archived), prior)
+    report = _report(block, encoded, archived, published, outcomes)
+    return SolvedBlock(encoded, _solutions_table(archived, published, encoded.as_program), report)
+
+
+def _outcomes(table: pa.Table, samples: int) -> Iterable[str]:
+    kept = table.filter(pa.compute.less(table["sample_index"], samples))
+    return kept["outcome"].to_pylist()
+
+
+def _correct(table: pa.Table, samples: int, number: dict[str, int]) -> Iterable[Correct]:
+    rows = correct_only(table, samples).select(["sequence_id", "proposer", "language", "program"])
+    for row in rows.to_pylist():
+        if row["sequence_id"] not in number:
+            raise PipelineError(
+                f"a candidate of sequence {row['sequence_id']} came out of a block without it"
+            )
+        program = Program(Language(row["language"]), row["program"])
+        yield Correct(number[row["sequence_id"]], row["proposer"], program)
+
+
+def _worth_coding(block: CorpusBlock, archived: dict[int, Choice]) -> list[Program | None]:
+    """Return each sequence's program, or None where its literal costs no more."""
+    programs: list[Program | None] = [None] * len(block.lengths)
+    for i, choice in archived.items():
+        if choice.price < block.lengths[i] * block.element_bits:
+            programs[i] = choice.program
+    return programs
+
+
+def _report(
+    block: CorpusBlock,
+    encoded: EncodedBlock,
+    archived: dict[int, Choice],
+    published: dict[int, Choice],
+    outcomes: Counter[str],
+) -> BlockReport:
+    chosen = Counter(archived[int(i)].proposer for i in np.flatnonzero(encoded.as_program))
+    chosen["literal"] = len(block.lengths) - sum(chosen.values())
+    paper = _paper_tally(block, published) + tally_outcomes(Outcome(o) for o in outcomes.elements())
+    return BlockReport(
+        part=block.part,
+        sequences=len(block.lengths),
+        elements=len(block.values),
+        input_bits=len(block.values) * block.element_bits,
+        restored_bytes=block.restored_bytes,
+        stored_bits=8 * len(encoded.stored),
+        program_bits=encoded.program_bits,
+        literal_bits=encoded.literal_bits,
+        flag_bits=encoded.flag_bits,
+        paper=paper,
+        chosen=dict(chosen),
+        outcomes=dict(outcomes),
+    )
+
+
+def _paper_tally(block: CorpusBlock, published: dict[int, Choice]) -> PaperTally:
+    bits = np.full(len(block.lengths), np.nan)
+    gzipped = np.full(len(block.lengths), np.nan)
+    ends = np.cumsum(block.lengths)
+    for i, choice in published.items():
+        bits[i] = choice.price
+        gzipped[i] = gzip_bits(block.values[ends[i] - block.lengths[i] : ends[i]].tobytes())
+    return tally_sequences(block.lengths, bits, block.element_bits, gzipped)
+
+
+def _solutions_table(
+    archived: dict[int, Choice], published: dict[int, Choice], as_program: NDArray[np.bool_]
+) -> pa.Table:
+    """Return the published ledger's choices; `archived`: whether the archive codes the sequence as a program."""
+    rows = [
+        {
+            "sequence": i,
+            "proposer": choice.proposer,
+            "language": choice.program.language.value,
+            "program": choice.program.text,
+            "published_bits": choice.price,
+            "archived": bool(as_program[i]),
+        }
+        for i, choice in sorted(published.items())
+    ]
+    return pa.Table.from_pylist(rows, SOLUTIONS)
