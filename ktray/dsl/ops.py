@@ -40,7 +40,8 @@ class Param(Enum):
     END = "end"  # where a range ends: near its start
     STEP = "step"  # a range's step
     JUMP = "jump"  # the stride of a sub-sequence
-    TIMES = "times"  # how often something is repeated
+    TIMES = "times"  # how often a number is repeated
+    REPEATS = "repeats"  # how often a list is repeated
     INDEX = "index"  # a position in a list
     COUNT = "count"  # a number of elements to keep
     CONSTANT = "constant"  # an operand of arithmetic
@@ -241,7 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "repeat_list",
         4,
-        (Param.TIMES, _R),
+        (Param.REPEATS, _R),
         _repeat_list,
         "the list, times over",
         3.0,
