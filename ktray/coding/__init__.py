@@ -1,1 +1,1 @@
-"""(to be written)"""
+"""Entropy coding on integers. `binary.py` is ours, for numba's hot loops; `uniform.py` wraps constriction."""
