@@ -1,1 +1,6 @@
-"""(to be written)"""
+"""Invertible code reasoning: do models execute and invert lossless compression programs?
+
+Read `algorithms` (the reference programs), `tasks` (what is asked), `prompts` (how), `answers` and
+`scoring` (what came back). `blinding`, `traces`, `translation`, `sft`, `inference`, `reflection` and
+`ablation` build on those; `ports` holds the one seam, the sampler.
+"""
