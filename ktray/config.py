@@ -37,7 +37,7 @@ def parse(config_class: type[C], argv: Sequence[str], *, prog: str, description:
 
     Raises ConfigError for an unknown key, a value of the wrong type, or an unreadable file.
     """
-    argv = [_hyphenated(word) for word in argv]
+    argv = _name_positionals([_hyphenated(word) for word in argv], config_class)
     parser = _Parser(prog=prog, description=description, exit_on_error=False, add_help=True)
     parser.add_argument("--config", action="config", help="YAML file of defaults for the options below")
     known = list(_add_options(parser, config_class, ""))
@@ -100,8 +100,8 @@ def _add_option(parser: ArgumentParser, key: str, kind: Any, spec: dataclasses.F
     help_text = str(spec.metadata.get("help", ""))
     default = _default(spec)
     if spec.metadata.get("positional"):
-        parser.add_argument(key, type=kind, nargs="?", default=default, help=help_text)
-    elif kind is bool:
+        help_text += "; may be given without its flag"
+    if kind is bool:
         parser.add_argument(_flag(key), action=ActionYesNo(no_prefix="no-"), default=default, help=help_text)
     else:
         parser.add_argument(_flag(key), type=kind, default=default, help=help_text)
@@ -115,6 +115,23 @@ def _flag(key: str) -> str:
 def _hyphenated(word: str) -> str:
     name, equals, value = word.partition("=")
     return name.replace("_", "-") + equals + value if word.startswith("--") else word
+
+
+def _name_positionals(argv: Sequence[str], config_class: type) -> list[str]:
+    """Return argv with the flag put before each word that belongs to none (a true positional would
+    override the config file even where it is not given)."""
+    specs = dataclasses.fields(config_class)
+    names = [_flag(spec.name) for spec in specs if spec.metadata.get("positional")]
+    switches = {_flag(spec.name) for spec in specs if isinstance(_default(spec), bool)}
+    out: list[str] = []
+    value_due = False
+    for word in argv:
+        if not word.startswith("--") and not value_due and names:
+            out.append(names.pop(0))
+        takes_value = word.startswith("--") and "=" not in word
+        value_due = takes_value and word not in switches and word.replace("--no-", "--") not in switches
+        out.append(word)
+    return out
 
 
 def _reject_unknown_flags(argv: Sequence[str], known: list[str]) -> None:

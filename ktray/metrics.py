@@ -1,4 +1,4 @@
-"""From block reports to the metrics that a run prints: the names are a contract with readers of metrics.json."""
+"""From block reports to the metrics that a run prints; readers of metrics.json rely on the names."""
 
 from __future__ import annotations
 

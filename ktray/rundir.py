@@ -57,9 +57,10 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"run directory {path}: {error.strerror}; choose another with --run"
             ) from None
-        self._claim(fingerprint)
+        self.claim(fingerprint)
 
-    def _claim(self, fingerprint: dict[str, Any]) -> None:
+    def claim(self, fingerprint: dict[str, Any]) -> None:
+        """Add keys to the fingerprint. Raises RunDirectoryError where one contradicts what is there."""
         file = self.path / "fingerprint.json"
         known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         wanted = json.loads(json.dumps(fingerprint))

@@ -157,7 +157,7 @@ def _paper_tally(block: CorpusBlock, published: dict[int, Choice]) -> PaperTally
 def _solutions_table(
     archived: dict[int, Choice], published: dict[int, Choice], as_program: NDArray[np.bool_]
 ) -> pa.Table:
-    """Return the published ledger's choices; `archived`: whether the archive codes the sequence as a program."""
+    """Return the published ledger's choices; `archived`: whether the archive codes it as a program."""
     rows = [
         {
             "sequence": i,

@@ -1,0 +1,307 @@
+"""Compress a corpus: search programs for its sequences on Ray, keep the shortest, write a `.kt` archive.
+
+    python -m jobs.compress --corpus enwik9
+    python -m jobs.compress --corpus file --input data.bin --out data.kt
+    python -m jobs.compress --config configs/compress/smoke.yaml
+
+The same command continues a run that was stopped; another prior or a larger n reuses its candidate log.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from actors.encode import EncodePlan, read_report
+from actors.pipeline import encode_blocks, missing_shards, propose_and_verify
+from actors.runtime import running
+from ktray.archive import ArchiveWriter, EncodedBlock
+from ktray.blockstore import Manifest, block_path, read_block, store_corpus
+from ktray.candidatelog import shards_of
+from ktray.config import option, to_yaml
+from ktray.corpora import open_corpus
+from ktray.corpora.blocks import Corpus
+from ktray.corpora.selection import parse_limit
+from ktray.errors import ConfigError
+from ktray.job import console, launch
+from ktray.ledger import JoinedGzip
+from ktray.metrics import compress_metrics
+from ktray.priors import make_prior
+from ktray.progress import progress
+from ktray.proposers import check_names
+from ktray.proposers.search import SearchSettings
+from ktray.proposers.spec import ProposerSpec, settings_hash
+from ktray.rundir import RunDirectory
+from ktray.sandbox import SandboxLimits
+from ktray.solve import BlockReport
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be set; only `corpus` has no default."""
+
+    corpus: str = option(
+        "", "what to compress: text, enwik8, enwik9, dna, audio16, audio8, mfcc, sequences, file, sample"
+    )
+    input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
+    out: Path | None = option(None, "archive to write (default: NAME.kt in this folder)")
+    run: Path | None = option(None, "run directory (default: runs/compress-CORPUS-FINGERPRINT)")
+    prior: str = option("uniform", "prior that prices and codes programs: raw, gzip, uniform, adaptive")
+    proposers: str = option("literal,search", "comma-separated proposers: literal, search, replay")
+    replay: Path | None = option(
+        None, "candidates for the replay proposer: JSONL (plain or .gz) or a candidate log"
+    )
+    n: int = option(1, "samples a sequence of proposers that sample")
+    chunk: int = option(128, "length in elements that files are cut into")
+    block: str = option("16MB", "block size in elements; blocks are coded and restored independently")
+    shard: int = option(256, "sequences a shard; a shard is proposed, verified and committed at once")
+    element_bits: int | None = option(
+        None, "bits an element counts for (default: the corpus's own; 8, dna 3)"
+    )
+    limit: str | None = option(None, "only the first so much of the corpus: 1MB or 500seq")
+    sample: int | None = option(None, "only so many sequences, drawn with --seed")
+    seed: int = option(0, "seed of whatever is drawn")
+    workers: int = option(0, "workers a stage (0: one a CPU of the cluster)")
+    cache_dir: Path | None = option(None, "where downloads are kept (default: the user's cache folder)")
+    search: SearchSettings = option(SearchSettings(), "the symbolic searcher")
+    sandbox: SandboxLimits = option(SandboxLimits(), "limits of Python programs")
+    json: bool = option(False, "print metrics.json's content as the last line of standard output")
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Compress, and return the metrics (also written to the run directory)."""
+    started = time.monotonic()
+    _check(config)
+    specs = proposer_specs(config)
+    corpus = open_config_corpus(config)
+    _check_output(archive_path(config))
+    fingerprint = run_fingerprint(config, corpus)
+    directory = RunDirectory(run_path(config, fingerprint), fingerprint)
+    folders = claim_proposers(directory, specs)
+    directory.save_config(to_yaml(config), config.seed)
+    manifest = _store(config, corpus, directory)
+    with running(config.workers) as cpus:
+        workers = config.workers or cpus
+        for spec in specs:
+            _propose(config, spec, folders[spec.name], manifest, directory, workers)
+        plan = _encode(config, specs, folders, manifest, directory, workers)
+    reports = [
+        BlockReport.from_json(read_report(plan.encoded_path(i))) for i in range(len(manifest.sequences))
+    ]
+    size = _assemble(config, corpus, manifest, plan)
+    joint = _precision_joint(plan, Path(plan.blocks), len(manifest.sequences))
+    metrics = compress_metrics(config.corpus, reports, size, joint, time.monotonic() - started)
+    metrics |= {
+        "archive_path": str(archive_path(config)),
+        "run": str(directory.path),
+        "sha256": manifest.sha256,
+    }
+    directory.save_metrics(metrics)
+    _tidy(plan)
+    return metrics
+
+
+def _check(config: Config) -> None:
+    if not config.corpus:
+        raise ConfigError(
+            "no corpus given; name one with --corpus (text, dna, audio16, sequences, file, sample, ...)"
+        )
+    for name in ("n", "chunk", "shard"):
+        if getattr(config, name) < 1:
+            raise ConfigError(f"--{name} is {getattr(config, name)}, expected 1 or more")
+    if config.workers < 0:
+        raise ConfigError(f"--workers is {config.workers}, expected 0 (one a CPU) or more")
+    make_prior(config.prior, **prior_settings(config))
+
+
+def proposer_specs(config: Config) -> list[ProposerSpec]:
+    """Return the proposers to run; the literal is implied and needs none."""
+    names = check_names([name.strip() for name in config.proposers.split(",") if name.strip()])
+    return [_spec(config, name) for name in names if name != "literal"]
+
+
+def _spec(config: Config, name: str) -> ProposerSpec:
+    return ProposerSpec(name=name, samples=config.n, search=config.search, replay=str(config.replay or ""))
+
+
+def open_config_corpus(config: Config) -> Corpus:
+    """Open the corpus that a config names. Raises CorpusError or ConfigError."""
+    return open_corpus(
+        config.corpus,
+        config.input,
+        element_bits=config.element_bits,
+        limit=config.limit,
+        sample=config.sample,
+        seed=config.seed,
+        cache_dir=config.cache_dir,
+    )
+
+
+def run_fingerprint(config: Config, corpus: Corpus) -> dict[str, Any]:
+    """Return what a run directory must agree on: the corpus and how it is cut."""
+    return {
+        "corpus": config.corpus,
+        "digest": corpus.digest(),
+        "element_bits": config.element_bits,
+        "limit": config.limit,
+        "sample": config.sample,
+        "seed": config.seed if config.sample else 0,
+        "chunk": config.chunk,
+        "block": config.block,
+        "shard": config.shard,
+    }
+
+
+def run_path(config: Config, fingerprint: dict[str, Any]) -> Path:
+    """Return the run directory: the one given, or one named by the fingerprint."""
+    return config.run or Path("runs") / f"compress-{config.corpus}-{settings_hash(fingerprint)}"
+
+
+def claim_proposers(directory: RunDirectory, specs: Sequence[ProposerSpec]) -> dict[str, str]:
+    """Return the log folder of each proposer. A directory holds one setting of each proposer: another one
+    is another run, and is refused."""
+    settings = {spec.name: spec.build().settings() for spec in specs}
+    directory.claim({f"proposer {name}": value for name, value in settings.items()})
+    return {name: f"{name}-{settings_hash(value)}" for name, value in settings.items()}
+
+
+def archive_path(config: Config) -> Path:
+    """Return where the archive goes."""
+    return config.out or Path(f"{config.input.name if config.input else config.corpus}.kt")
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigError(f"--out {path} is a folder; give a file name")
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"--out {path}: its folder does not exist; make it, or choose another")
+
+
+def block_elements(size: str) -> int:
+    """Return the elements that `--block` names."""
+    elements = parse_limit(size).bytes
+    if elements is None:
+        raise ConfigError(f"--block {size}: expected a size such as 16MB")
+    return elements
+
+
+def _store(config: Config, corpus: Corpus, directory: RunDirectory) -> Manifest:
+    with progress(console, "reading", None, "elements") as advance:
+        return store_corpus(
+            corpus,
+            directory.path / "blocks",
+            config.chunk,
+            block_elements(config.block),
+            lambda n: advance(n, ""),
+        )
+
+
+def _propose(
+    config: Config, spec: ProposerSpec, folder: str, manifest: Manifest, directory: RunDirectory, workers: int
+) -> None:
+    shards = [s for b, count in enumerate(manifest.sequences) for s in shards_of(b, count, config.shard)]
+    log = directory.path / "log"
+    todo = missing_shards(log, folder, shards, spec.samples)
+    solved = total = 0
+    with progress(console, f"{spec.name}", sum(len(s) for s, _ in todo), "sequences") as advance:
+
+        def note(row: dict[str, Any]) -> None:
+            nonlocal solved, total
+            solved, total = solved + row["correct"], total + row["sequences"]
+            advance(row["sequences"], f"{solved / total:.1%} correct")
+
+        propose_and_verify(
+            spec,
+            folder,
+            todo,
+            blocks=str((directory.path / "blocks").resolve()),
+            log=log.resolve(),
+            limits=config.sandbox,
+            workers=workers,
+            progress=note,
+        )
+
+
+def _encode(
+    config: Config,
+    specs: Sequence[ProposerSpec],
+    folders: dict[str, str],
+    manifest: Manifest,
+    directory: RunDirectory,
+    workers: int,
+) -> EncodePlan:
+    logs = tuple((folders[spec.name], spec.samples) for spec in specs)
+    key = settings_hash({"prior": config.prior, "logs": logs})
+    path = directory.path.resolve()
+    plan = EncodePlan(
+        blocks=str(path / "blocks"),
+        log=str(path / "log"),
+        out=str(path / f"encoded-{config.prior}-{key}"),
+        logs=logs,
+        shard=config.shard,
+        prior=config.prior,
+        prior_settings=prior_settings(config),
+    )
+    todo = [i for i in range(len(manifest.sequences)) if not plan.encoded_path(i).exists()]
+    stored = inputs = 0
+    with progress(console, "encoding", len(todo), "blocks") as advance:
+
+        def note(row: dict[str, Any]) -> None:
+            nonlocal stored, inputs
+            stored, inputs = stored + row["stored_bits"], inputs + row["input_bits"]
+            advance(1, f"rate {stored / max(1, inputs):.4f}")
+
+        encode_blocks(plan, todo, workers=workers, progress=note)
+    return plan
+
+
+def prior_settings(config: Config) -> dict[str, Any]:
+    """Return the settings a prior is made with: what the decoder must know too."""
+    return {}
+
+
+def _assemble(config: Config, corpus: Corpus, manifest: Manifest, plan: EncodePlan) -> int:
+    """Write the archive from the encoded blocks, one in memory at a time; return its bytes on disk."""
+    path = archive_path(config)
+    settings = {"corpus": config.corpus, "prior": config.prior}
+    with ArchiveWriter(path, settings) as writer:
+        for number in range(len(manifest.sequences)):
+            writer.add_block(EncodedBlock.from_bytes(plan.encoded_path(number).read_bytes()))
+    return path.stat().st_size
+
+
+def _precision_joint(plan: EncodePlan, blocks: Path, count: int) -> float | None:
+    """Return gzip(correct programs joined by newlines) / gzip(their sequences joined)."""
+    programs, sequences, solved = JoinedGzip(b"\n"), JoinedGzip(b""), 0
+    for number in range(count):
+        solutions = pq.read_table(plan.encoded_path(number).with_suffix(".solutions.parquet"))
+        if not solutions.num_rows:
+            continue
+        block = read_block(block_path(blocks, number))
+        starts = block.lengths.cumsum() - block.lengths
+        for i, text in zip(solutions["sequence"].to_pylist(), solutions["program"].to_pylist(), strict=True):
+            programs.add(text.encode())
+            sequences.add(block.values[starts[i] : starts[i] + block.lengths[i]].tobytes())
+            solved += 1
+    return programs.bits() / sequences.bits() if solved else None
+
+
+def _tidy(plan: EncodePlan) -> None:
+    """Remove the encoded blocks: the archive holds the same bytes. Log, solutions and reports stay."""
+    for path in Path(plan.out).glob("*.block"):
+        path.unlink()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from the command line and return its exit code."""
+    return launch(Config, run, prog="python -m jobs.compress", description=__doc__ or "", argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
