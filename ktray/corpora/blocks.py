@@ -65,8 +65,11 @@ class CorpusBlock:
 class Corpus(Protocol):
     """An open corpus. `digest` (hex) identifies its content; `blocks` streams it in bounded memory."""
 
-    name: str
-    element_bits: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def element_bits(self) -> int: ...
 
     def digest(self) -> str: ...
 

@@ -1,0 +1,149 @@
+"""`sequences`: a list of bytes a line, `{"sequence": [1, 2, 3]}`; sequences keep their boundaries.
+
+What is restored is one such line a sequence, in order, written as `json.dumps` writes it (a blank behind
+each comma and colon) and ended by a newline; other keys, blank lines and other spacing are not kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktray.corpora.blocks import CorpusBlock, Origin
+from ktray.corpora.chunking import check_chunk, within_bits
+from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.sources import check_file, digest_files, open_plain_or_gzip, reading
+from ktray.errors import CorpusError
+from ktray.sequences import Values
+
+KIND = "sequences"
+#: A line longer than this is refused: it is no list of values, and reading it would take the memory.
+MAX_LINE_BYTES = 1 << 28
+_FRAME = len('{"sequence": []}\n')
+
+
+@dataclass(slots=True)
+class _Growing:
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, values: bytes) -> None:
+        self.parts.append(values)
+        self.size += len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class SequencesCorpus:
+    """The sequences of the JSONL file `path` (plain or gzipped), one origin whose positions are numbers of
+    sequences. Chunking does not apply: every block has `chunk` 0."""
+
+    name: str
+    path: Path
+    element_bits: int = 8
+    limit: Limit = NO_LIMIT
+
+    def digest(self) -> str:
+        return digest_files([(self.path.name, self.path)])
+
+    def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
+        check_chunk(max(chunk, 1), block_elements)
+        yield from within_bits(self._blocks(block_elements), self.element_bits)
+
+    def _blocks(self, block_elements: int) -> Iterator[CorpusBlock]:
+        # Empty sequences take no elements, so that a block is also bounded by their number.
+        growing, first = _Growing(), 0
+        for values in self._limited():
+            full = growing.size + len(values) > block_elements or len(growing.parts) >= block_elements
+            if growing.parts and full:
+                yield self._finish(growing.parts, first)
+                growing, first = _Growing(), first + len(growing.parts)
+            growing.add(values)
+        if growing.parts:
+            yield self._finish(growing.parts, first)
+
+    def _limited(self) -> Iterator[bytes]:
+        most, elements = self.limit.elements(self.element_bits), 0
+        for i, values in enumerate(read_sequences(self.path)):
+            if i == self.limit.sequences or (most is not None and elements >= most):
+                return
+            elements += len(values)
+            yield values
+
+    def _finish(self, parts: list[bytes], first: int) -> CorpusBlock:
+        values = np.frombuffer(b"".join(parts), dtype=np.uint8)
+        lengths = np.array([len(part) for part in parts], dtype=np.int64)
+        origin = Origin(self.path.name, first, len(parts))
+        size = lines_bytes(values, lengths)
+        return CorpusBlock(KIND, values, lengths, (origin,), self.element_bits, 0, b"", len(parts), size)
+
+
+def read_sequences(path: Path) -> Iterator[bytes]:
+    """Yield each line's `sequence` as bytes; raises CorpusError with the number of the first bad line."""
+    seen = False
+    with reading(path), open_plain_or_gzip(path) as file:
+        for number, line in _lines(path, file):
+            if not line.isspace():
+                seen = True
+                yield _sequence(path, number, line)
+    if not seen:
+        raise CorpusError(f'{path} has no lines; expected one {{"sequence": [...]}} a line')
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES:
+            raise CorpusError(f"{path}, line {number} is longer than {MAX_LINE_BYTES} bytes; expected JSONL")
+        yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+
+
+def _sequence(path: Path, number: int, line: bytes) -> bytes:
+    where, expected = f"{path}, line {number}", '{"sequence": [...]} with whole numbers 0 to 255'
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8, or nested too deep"
+        raise CorpusError(f"{where} is not JSON ({reason}); expected {expected}") from None
+    if not isinstance(record, dict) or "sequence" not in record:
+        raise CorpusError(f'{where} has no "sequence"; expected {expected}')
+    sequence = record["sequence"]
+    if type(sequence) is not list:
+        raise CorpusError(f'{where}: "sequence" is {_shown(sequence)}, not a list; expected {expected}')
+    if set(map(type, sequence)) <= {int} and (not sequence or 0 <= min(sequence) <= max(sequence) <= 255):
+        return bytes(sequence)
+    at = next(i for i, value in enumerate(sequence) if type(value) is not int or not 0 <= value <= 255)
+    raise CorpusError(f"{where}: element {at} of the sequence is {_shown(sequence[at])}; expected {expected}")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def lines_bytes(values: Values, lengths: NDArray[np.int64]) -> int:
+    """Return how many bytes `restore_lines` would write."""
+    digits = len(values) + int(np.count_nonzero(values >= 10)) + int(np.count_nonzero(values >= 100))
+    commas = len(values) - int(np.count_nonzero(lengths))
+    return _FRAME * len(lengths) + digits + 2 * commas
+
+
+def restore_lines(values: Values, lengths: NDArray[np.int64], side: bytes) -> bytes:
+    """Return one JSON line a sequence."""
+    numbers, ends = values.tolist(), np.cumsum(lengths).tolist()
+    starts = [0, *ends[:-1]]
+    lines = (json.dumps({"sequence": numbers[i:j]}) for i, j in zip(starts, ends, strict=True))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def open_sequences(name: str, path: Path, element_bits: int, limit: Limit) -> SequencesCorpus:
+    """Open a JSONL file of sequences; raises CorpusError where there is none at `path`."""
+    return SequencesCorpus(
+        name, check_file(path, 'a JSONL file, {"sequence": [...]} a line'), element_bits, limit
+    )
