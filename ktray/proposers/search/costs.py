@@ -1,0 +1,102 @@
+"""What the search pays for each part of a program: one flat vector that the compiled loops index.
+
+Every figure is in bits. A reference is priced at one average; exact prices choose among finished programs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktray.dsl.ops import BY_NAME, LINE_BITS
+
+#: Longest step of `range_func_interval` that the search uses.
+MAX_STEP = 9
+
+# Positions in the cost vector.
+MERGE = 0  # joining one more piece to the whole
+LITERAL_LINE = 1
+LITERAL_ELEMENT = 2
+REVERSE = 3
+REPEAT = 4
+CONSTANT_OP = 5  # add, subtract
+MODULO = 6
+EXTREME = 7  # max_n, min_n
+JUMPS = 8
+BETWEEN = 9
+SUBSTITUTE = 10
+FILTER = 11
+SCAN = 12
+PAIRWISE = 13
+STEPS = 14  # 511 prices of an arithmetic progression, by its step + 255
+SIZE = STEPS + 511
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Bits of a line by operation, without its references and literal elements.
+
+    A reference on line i (from 0) costs log2(i + 1) where `positional`, else `reference` bits.
+    """
+
+    lines: dict[str, float]
+    element: float = 8.0
+    positional: bool = True
+    reference: float = 2.4
+    merge_references: float | None = None
+    max_step: int = MAX_STEP
+    output: float = field(default=LINE_BITS)
+
+    def reference_bits(self, line: int) -> float:
+        """Return the bits of one reference on line `line` (from 0)."""
+        return math.log2(line + 1) if self.positional else self.reference
+
+    def average_reference(self, lines: int) -> float:
+        """Return the expected bits of a reference in a program of about `lines` lines."""
+        return max(0.0, math.log2(max(lines, 1)) - 0.75) if self.positional else self.reference
+
+
+def uniform_prices() -> Prices:
+    """Return the published uniform prices (paper: Alg. 1)."""
+    return Prices({name: LINE_BITS + op.value_bits for name, op in BY_NAME.items()})
+
+
+def cost_vector(prices: Prices, lines: int) -> NDArray[np.float64]:
+    """Return the vector (shape (SIZE,)) for a program expected to have about `lines` lines."""
+    ref = prices.average_reference(lines)
+    line = prices.lines
+    merge = line["concatenate"] + (2 * ref if prices.merge_references is None else prices.merge_references)
+    costs = np.full(SIZE, np.inf)
+    costs[MERGE] = merge
+    costs[LITERAL_LINE] = line["set_list"] + merge
+    costs[LITERAL_ELEMENT] = prices.element
+    names = {
+        REVERSE: "reverse_list",
+        REPEAT: "repeat_list",
+        CONSTANT_OP: "add_item_list",
+        MODULO: "modulo_item_list",
+        EXTREME: "max_n",
+        JUMPS: "get_subsequence_with_jumps",
+        BETWEEN: "get_subsequence_between_indices",
+        SUBSTITUTE: "substitute",
+        FILTER: "filter",
+        SCAN: "scan_add",
+    }
+    for position, name in names.items():
+        costs[position] = line[name] + ref
+    costs[PAIRWISE] = line["add_two_lists"] + 2 * ref
+    _progressions(costs, prices, merge)
+    return costs
+
+
+def _progressions(costs: NDArray[np.float64], prices: Prices, merge: float) -> None:
+    """Fill in the prices of arithmetic progressions, falling ones as the reverse of rising ones."""
+    centre = STEPS + 255
+    costs[centre] = prices.lines["repeat_num"] + merge
+    for step in range(1, prices.max_step + 1):
+        name = "range_func_up" if step == 1 else "range_func_interval"
+        costs[centre + step] = prices.lines[name] + merge
+        costs[centre - step] = prices.lines[name] + merge + costs[REVERSE]

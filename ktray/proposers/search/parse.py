@@ -1,0 +1,152 @@
+"""The dynamic programme over split points: the cheapest way to write a text as pieces, at exact prices.
+
+A text is the streams of an interleaving one after another; no piece crosses a cut.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from ktray.proposers.search.costs import LITERAL_ELEMENT, LITERAL_LINE, STEPS
+
+#: Kinds of piece.
+LITERAL = 0
+PROGRESSION = 1
+TARGET = 2  # defined by a relation to another part of the text
+EDGE = 3  # a compound piece offered as an edge
+
+INF = 1e18
+
+
+@njit(cache=True)
+def parse(
+    text, n, cut, target_end, target_cost, edge_first, edge_start, edge_cost, costs, closed, kind, start
+):
+    """Return the bits of the best parse of text[:n]; fill `closed`, and `kind` and `start` of the piece
+    that ends at each position.
+
+    cut[i] > 0 forbids pieces across i. target_end[i] > 0 makes text[i:target_end[i]] one piece at
+    target_cost[i]. Edges ending at i are edge_first[i] .. edge_first[i + 1]; kind holds EDGE + index.
+    """
+    head = costs[LITERAL_LINE]
+    element = costs[LITERAL_ELEMENT]
+    closed[0] = 0.0
+    literal = INF
+    literal_start = 0
+    run = INF
+    run_start = 0
+    step = 0
+    last_cut = 0
+    i = 0
+    while i < n:
+        here = closed[i]
+        if cut[i] > 0:
+            literal = INF
+            run = INF
+            last_cut = i
+        j = target_end[i]
+        if j > 0:
+            for k in range(i + 1, j):
+                closed[k] = INF
+                kind[k] = LITERAL
+                start[k] = i
+            closed[j] = here + target_cost[i]
+            kind[j] = TARGET
+            start[j] = i
+            literal = INF
+            run = INF
+            last_cut = j
+            i = j
+            continue
+        if here + head < literal:
+            literal = here + head
+            literal_start = i
+        literal += element
+        if i > last_cut:
+            new_step = int(text[i]) - int(text[i - 1])
+            if new_step != step:
+                run = INF
+                step = new_step
+            fresh = closed[i - 1] + costs[STEPS + 255 + step]
+            if fresh < run:
+                run = fresh
+                run_start = i - 1
+        else:
+            run = INF
+            step = 1000
+        best = literal
+        best_kind = LITERAL
+        best_start = literal_start
+        if run < best:
+            best = run
+            best_kind = PROGRESSION
+            best_start = run_start
+        for e in range(edge_first[i + 1], edge_first[i + 2]):
+            s = edge_start[e]
+            if s >= last_cut and closed[s] + edge_cost[e] < best:
+                best = closed[s] + edge_cost[e]
+                best_kind = EDGE + e
+                best_start = s
+        closed[i + 1] = best
+        kind[i + 1] = best_kind
+        start[i + 1] = best_start
+        i += 1
+    return closed[n]
+
+
+@njit(cache=True)
+def forward(text, n, costs, closed, literal, run):
+    """Fill, for each prefix of text[:n], the bits of its best parse, and of the best that ends in an open
+    literal or an open progression."""
+    head = costs[LITERAL_LINE]
+    element = costs[LITERAL_ELEMENT]
+    closed[0] = 0.0
+    literal[0] = INF
+    run[0] = INF
+    step = 1000
+    open_literal = INF
+    open_run = INF
+    for i in range(n):
+        open_literal = min(open_literal, closed[i] + head) + element
+        if i > 0:
+            new_step = int(text[i]) - int(text[i - 1])
+            if new_step != step:
+                open_run = INF
+                step = new_step
+            open_run = min(open_run, closed[i - 1] + costs[STEPS + 255 + step])
+        literal[i + 1] = open_literal
+        run[i + 1] = open_run
+        closed[i + 1] = min(open_literal, open_run)
+    return closed[n]
+
+
+@njit(cache=True)
+def backward(text, n, costs, closed, literal, length):
+    """Fill, for each suffix text[i:n], the bits of its best parse, of the best that starts inside an open
+    literal, and the length of the longest progression that starts at i."""
+    head = costs[LITERAL_LINE]
+    element = costs[LITERAL_ELEMENT]
+    closed[n] = 0.0
+    literal[n] = INF
+    length[n] = 0
+    open_run = INF
+    step = 1000
+    for i in range(n - 1, -1, -1):
+        inside = min(literal[i + 1], closed[i + 1])
+        literal[i] = inside + element
+        best = literal[i] + head
+        if i + 1 < n:
+            new_step = int(text[i + 1]) - int(text[i])
+            if new_step != step:
+                open_run = INF
+                step = new_step
+                length[i] = 2
+            else:
+                length[i] = length[i + 1] + 1
+            tail = closed[i + 2] if i + 2 <= n else 0.0
+            open_run = min(open_run, tail + costs[STEPS + 255 + step])
+            best = min(best, open_run)
+        else:
+            length[i] = 1
+        closed[i] = best
+    return closed[0]
