@@ -1,0 +1,330 @@
+"""The warm process that programs are forked from: imports, closes every door, then serves requests.
+
+It never runs a program itself, holds one program's source at a time (a screen's batch apart), and kills
+whatever outlives its deadline. It ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from . import confine, modules, runner, wire
+from .seccomp import RESULT_FD, FilterProgram
+from .wire import CRASHED, FORBIDDEN, OUT_OF_MEMORY, TIMEOUT
+
+REQUESTS_FD, REPLIES_FD = 100, 101
+_EXIT_MEMORY, _EXIT_CHANNEL = 77, 78
+_now = time.monotonic
+_urandom = os.urandom
+
+Reply = tuple[int, float, bytes]
+#: Runs a program and sends its result: the runner's function, the source, the most elements.
+Send = Callable[[Callable[[bytes, int], runner.Result], bytes, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the caller asks for: seconds a program, bytes of memory, elements of output, numpy or not."""
+
+    seconds: float
+    memory_bytes: int
+    elements: int
+    numpy: bool
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What each program's process is given: its address space in bytes, and the seccomp filter if any."""
+
+    settings: Settings
+    address_bytes: int
+    filter: FilterProgram | None
+
+    def enter(self, programs: int) -> None:
+        """Close this process (a fresh fork) for good; it will run up to `programs` programs."""
+        confine.limit_resources(self.address_bytes, programs * (int(self.settings.seconds) + 2))
+        if self.filter is not None and not confine.load_filter(self.filter):
+            os._exit(1)
+
+
+def main(argument: str) -> None:
+    """Serve requests until standard input ends; `argument` is `Settings` as JSON."""
+    settings = Settings(**json.loads(argument))
+    _take_descriptors()
+    if settings.site:
+        sys.path.append(settings.site)
+    modules.import_library(settings.numpy)
+    baseline = confine.address_space()
+    confine.prefer_for_out_of_memory()
+    layers, missing = _close_doors()
+    filter_program = confine.seccomp_filter()
+    filter_works = filter_program is not None and _filter_works(filter_program)
+    (layers if filter_works else missing).append("seccomp")
+    modules.freeze_world(settings.numpy)
+    modules.close_imports()
+    gc.collect()
+    gc.freeze()
+    os.dup2(0, 2)  # From here on nobody reads what is printed.
+    hello = json.dumps({"layers": layers, "missing": missing}).encode()
+    wire.write_all(REPLIES_FD, wire.LENGTH.pack(len(hello)) + hello)
+    address = baseline + settings.memory_bytes
+    _serve(Confinement(settings, address, filter_program if filter_works else None))
+
+
+def _take_descriptors() -> None:
+    """Move the two pipes out of the way and leave /dev/null in their place."""
+    os.dup2(0, REQUESTS_FD, inheritable=False)
+    os.dup2(1, REPLIES_FD, inheritable=False)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _close_doors() -> tuple[list[str], list[str]]:
+    """Enter every layer that the zygote can bear; returns those entered, and those not with reasons."""
+    layers, missing = ["rlimits"], []
+    if sys.platform != "linux":
+        return layers, ["linux"]
+
+    def note(name: str, done: bool, reason: str = "") -> None:
+        layers.append(name) if done else missing.append(f"{name}: {reason}" if reason else name)
+
+    spaces, reason = confine.enter_namespaces()
+    note("namespaces", spaces, reason)
+    if spaces:
+        _become_first_process()
+        note("empty_root", *confine.enter_empty_root())
+    note("unprivileged_uid", confine.drop_user() and os.geteuid() != 0)
+    confine.drop_capabilities()
+    note("no_new_privs", confine.no_new_privileges())
+    abi = confine.enter_landlock()
+    note(f"landlock_{abi}" if abi else "landlock", bool(abi))
+    if spaces:
+        confine.die_with_parent()
+    return layers, missing
+
+
+def _become_first_process() -> None:
+    """Go on in a child, the first process of the new pid namespace; the parent waits and ends with it."""
+    child = os.fork()
+    if child == 0:
+        return
+    os.close(REQUESTS_FD)
+    os.close(REPLIES_FD)
+    os.waitpid(child, 0)
+    os._exit(0)
+
+
+def _filter_works(program: FilterProgram) -> bool:
+    """Try the filter in a child: it must load, and must refuse to make a socket or to open a file."""
+    pid = os.fork()
+    if pid == 0:
+        loaded = confine.load_filter(program)
+        with contextlib.suppress(PermissionError):
+            os.pipe()
+            loaded = False
+        os._exit(0 if loaded else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _serve(confinement: Confinement) -> None:
+    while True:
+        try:
+            kind, number = wire.REQUEST.unpack(wire.read_exactly(REQUESTS_FD, wire.REQUEST.size))
+            if kind == wire.CONFIRM:
+                _reply(_confirm(wire.read_exactly(REQUESTS_FD, number), confinement))
+            else:
+                for reply in _screen(_read_batch(number), confinement):
+                    _reply(reply)
+        except (EOFError, BrokenPipeError):
+            os._exit(0)
+
+
+def _read_batch(count: int) -> list[bytes]:
+    read = wire.read_exactly
+    return [read(REQUESTS_FD, wire.LENGTH.unpack(read(REQUESTS_FD, 4))[0]) for _ in range(count)]
+
+
+def _reply(reply: Reply) -> None:
+    status, seconds, payload = reply
+    wire.write_all(REPLIES_FD, wire.REPLY.pack(status, seconds, len(payload)) + payload)
+
+
+def _confirm(source: bytes, confinement: Confinement) -> Reply:
+    """Run one program in a process of its own."""
+    elements = confinement.settings.elements
+    child = _Child.fork(confinement, 1, lambda send: send(runner.run, source, elements))
+    try:
+        return child.result()
+    finally:
+        child.end()
+
+
+def _screen(sources: list[bytes], confinement: Confinement) -> Iterator[Reply]:
+    """Run programs one after the other in one gated process; after one that ends it, go on in another."""
+    elements, done = confinement.settings.elements, 0
+
+    def work(send: Send) -> None:
+        for source in sources[done:]:
+            send(runner.run_gated, source, elements)
+            runner.tidy()
+
+    while done < len(sources):
+        child = _Child.fork(confinement, len(sources) - done, work)
+        alive = True
+        while alive and done < len(sources):
+            yield child.result()
+            alive = child.alive
+            done += 1
+        child.end()
+
+
+class _Child:
+    """A forked process that runs programs, and the pipe that its results come through."""
+
+    def __init__(self, pid: int, fd: int, nonce: bytes, settings: Settings) -> None:
+        self.alive = True
+        self._pid, self._fd, self._nonce, self._settings = pid, fd, nonce, settings
+        self._buffer = b""
+        self._cap = max(settings.elements, wire.DETAIL_BYTES)
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        # Only a hang-up of the caller is of interest while a program runs.
+        self._poll.register(REQUESTS_FD, 0)
+
+    @classmethod
+    def fork(cls, confinement: Confinement, programs: int, work: Callable[[Send], None]) -> _Child:
+        """Start a confined process that calls `work` with a function that sends one result."""
+        nonce = _urandom(8)
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _be_child(writer, nonce, confinement, programs, work)
+        os.close(writer)
+        return cls(pid, reader, nonce, confinement.settings)
+
+    def result(self) -> Reply:
+        """Return the next result; where there is none, why, and `alive` is False from then on.
+
+        The seconds are the program's own process's measure, as far as it can be true.
+        """
+        start = _now()
+        deadline = start + self._settings.seconds
+        reply = self._frame(deadline)
+        if reply is None:
+            self.alive = False
+            status, detail = self._autopsy(deadline)
+            return status, _now() - start, detail
+        return reply
+
+    def _frame(self, deadline: float) -> Reply | None:
+        """Return one whole frame, FORBIDDEN for something else, None at the end or at the deadline."""
+        head = wire.FRAME.size
+        while True:
+            if len(self._buffer) >= head:
+                nonce, status, seconds, length = wire.FRAME.unpack_from(self._buffer)
+                if nonce != self._nonce or length > self._cap or status > wire.REFUSED:
+                    self.alive = False
+                    return FORBIDDEN, 0.0, b"the program wrote to the result channel"
+                if len(self._buffer) >= head + length:
+                    payload = self._buffer[head : head + length]
+                    self._buffer = self._buffer[head + length :]
+                    return status, _within(seconds, self._settings.seconds), payload
+            if not self._receive(deadline):
+                return None
+
+    def _receive(self, deadline: float) -> bool:
+        for fd, event in self._poll.poll(max(0.0, (deadline - _now()) * 1000)):
+            if fd == REQUESTS_FD:
+                self.end()
+                os._exit(0)
+            if event & select.POLLIN or event & select.POLLHUP:
+                data = os.read(self._fd, 1 << 16)
+                self._buffer += data
+                return bool(data)
+        return False
+
+    def _autopsy(self, deadline: float) -> tuple[int, bytes]:
+        """Return why there was no result; waits for the end of the process, until the deadline at most."""
+        while True:
+            pid, status, usage = os.wait4(self._pid, os.WNOHANG)
+            if pid:
+                self._pid = 0
+                return _cause(
+                    os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, self._settings
+                )
+            if _now() >= deadline:
+                return TIMEOUT, b"stopped after %g s" % self._settings.seconds
+            time.sleep(0.001)
+
+    def end(self) -> None:
+        """Kill the process, whatever it does, and let go of its pipe."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+        os.close(self._fd)
+
+
+def _within(seconds: float, limit: float) -> float:
+    return seconds if 0.0 <= seconds <= limit else limit
+
+
+def _cause(code: int, cpu_seconds: float, settings: Settings) -> tuple[int, bytes]:
+    """Return the outcome of a process that ended without a result: exit code, or minus the signal."""
+    if code == _EXIT_MEMORY:
+        return OUT_OF_MEMORY, b"no memory was left"
+    if code == _EXIT_CHANNEL:
+        return FORBIDDEN, b"the program closed the result channel"
+    if code == -signal.SIGKILL and cpu_seconds >= settings.seconds:
+        return TIMEOUT, b"used up its CPU time"
+    if code == -signal.SIGKILL:
+        return OUT_OF_MEMORY, b"killed by the kernel"
+    if code == -signal.SIGSYS:
+        return FORBIDDEN, b"a system call that is not allowed"
+    return CRASHED, b"ended by signal %d" % -code if code < 0 else b"ended before it gave a result"
+
+
+def _be_child(
+    writer: int,
+    nonce: bytes,
+    confinement: Confinement,
+    programs: int,
+    work: Callable[[Send], None],
+) -> NoReturn:
+    """Close this fresh fork, run the programs and end, without ever returning to the zygote's code."""
+    code = 1
+    try:
+        confine.die_with_parent()
+        modules.reseed()
+        if writer != RESULT_FD:
+            os.dup2(writer, RESULT_FD, inheritable=False)
+        os.closerange(RESULT_FD + 1, REPLIES_FD + 1)
+        confinement.enter(programs)
+
+        def send(run: Callable[[bytes, int], runner.Result], source: bytes, elements: int) -> None:
+            start = _now()
+            status, payload = run(source, elements)
+            frame = wire.FRAME.pack(nonce, status, _now() - start, len(payload))
+            wire.write_all(RESULT_FD, frame + payload)
+
+        work(send)
+        code = 0
+    except MemoryError:
+        code = _EXIT_MEMORY
+    except OSError:
+        code = _EXIT_CHANNEL
+    finally:
+        os._exit(code)
