@@ -65,7 +65,7 @@ def arithmetic_decode(bits: str, counts: dict[str, int]) -> str:
 ALGORITHM = make(
     "ae",
     "arithmetic coding",
-    ("arithmetic coding", "arithmetic encoding", "arithmetic code", "arithmetic", "AE"),
+    ("arithmetic", "AE"),
     Kind.BITS,
     arithmetic_encode,
     arithmetic_decode,

@@ -55,7 +55,7 @@ def arithmetic_decode(value: float, counts: dict[str, int]) -> str:
 ALGORITHM = make(
     "ae_float",
     "arithmetic coding",
-    ("arithmetic coding", "arithmetic encoding", "arithmetic code", "arithmetic", "AE"),
+    ("arithmetic", "AE"),
     Kind.FLOAT,
     arithmetic_encode,
     arithmetic_decode,

@@ -8,7 +8,7 @@ from ktray.inversion.kinds import Kind
 
 
 def bwt_mtf_encode(text: str) -> tuple[list[int], str]:
-    """Transform a text with BWT and MTF; the side is its alphabet."""
+    """Compress a text with BWT+MTF coding; the side is its alphabet."""
     alphabet = "".join(sorted(set(text)))
     if not text:
         return [], alphabet
@@ -24,7 +24,7 @@ def bwt_mtf_encode(text: str) -> tuple[list[int], str]:
 
 
 def bwt_mtf_decode(code: list[int], alphabet: str) -> str:
-    """Restore a text from its BWT and MTF code and its alphabet."""
+    """Restore a text from its BWT+MTF code and its alphabet."""
     if not code:
         return ""
     front = list(alphabet)

@@ -7,7 +7,7 @@ from ktray.inversion.kinds import Kind
 
 
 def elias_gamma_encode(text: str) -> str:
-    """Write each character's code point plus one as an Elias gamma code."""
+    """Write each character's code point plus one in the Elias gamma code."""
     bits = ""
     for character in text:
         binary = format(ord(character) + 1, "b")
@@ -23,7 +23,7 @@ def elias_gamma_decode(bits: str) -> str:
         zeros = bits.index("1", position) - position
         end = position + 2 * zeros + 1
         if end > len(bits):
-            raise ValueError("the bits end inside an Elias gamma code")
+            raise ValueError("the bits end inside one Elias gamma code")
         text += chr(int(bits[position + zeros : end], 2) - 1)
         position = end
     return text
@@ -32,7 +32,7 @@ def elias_gamma_decode(bits: str) -> str:
 ALGORITHM = make(
     "elias_gamma",
     "Elias gamma coding",
-    ("Elias gamma coding", "Elias gamma code", "Elias gamma", "elias_gamma", "Elias"),
+    ("Elias gamma", "elias_gamma", "Elias"),
     Kind.BITS,
     elias_gamma_encode,
     elias_gamma_decode,

@@ -66,7 +66,7 @@ def huffman_decode(data: list[int], side: list[Any]) -> str:
 ALGORITHM = make(
     "huffman",
     "Huffman coding",
-    ("Huffman coding", "Huffman"),
+    ("Huffman",),
     Kind.BYTES,
     huffman_encode,
     huffman_decode,

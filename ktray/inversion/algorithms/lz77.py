@@ -9,7 +9,7 @@ from ktray.inversion.kinds import Kind
 
 
 def lz77_encode(text: str) -> list[list[Any]]:
-    """Compress a text with LZ77, looking back at most 255 characters."""
+    """Compress a text with LZ77 coding, looking back at most 255 characters."""
     triples = []
     position = 0
     while position < len(text):

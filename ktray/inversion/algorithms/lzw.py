@@ -7,7 +7,7 @@ from ktray.inversion.kinds import Kind
 
 
 def lzw_encode(text: str) -> list[int]:
-    """Compress a text with LZW."""
+    """Compress a text with LZW coding."""
     # Every single byte is a phrase from the start; longer phrases are numbered from 256.
     table = {bytes([byte]): byte for byte in range(256)}
     codes = []

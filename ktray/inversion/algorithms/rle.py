@@ -34,7 +34,7 @@ def _stated_length(runs: list[list[Any]]) -> int:
 ALGORITHM = make(
     "rle",
     "run-length encoding (RLE)",
-    ("run-length encoding", "run-length", "RLE"),
+    ("run-length", "RLE"),
     Kind.PAIRS,
     rle_encode,
     rle_decode,
