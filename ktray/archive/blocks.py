@@ -28,6 +28,7 @@ from ktray.archive.format import (
 )
 from ktray.archive.layout import Lengths, layout_of, pack_layout, unpack_layout
 from ktray.corpora.blocks import CorpusBlock
+from ktray.corpora.restoring import restore_block
 from ktray.errors import ArchiveError, ProgramError
 from ktray.ports import CodedBlock, Entry, Prior, RunProgram
 from ktray.programs import Language, Program
@@ -49,6 +50,21 @@ class EncodedBlock:
     as_program: NDArray[np.bool_]
     stored: bytes
     restored: bytes
+
+    @property
+    def program_bits(self) -> float:
+        """Bits of programs, in multiples of 1/256."""
+        return self.info.program_bits
+
+    @property
+    def literal_bits(self) -> float:
+        """Bits of literals, in multiples of 1/256."""
+        return self.info.literal_bits
+
+    @property
+    def flag_bits(self) -> float:
+        """Bits that tell programs from literals, in multiples of 1/256."""
+        return self.info.flag_bits
 
     def to_bytes(self) -> bytes:
         """Return a self-contained form, with a digest, for a worker's file."""
@@ -80,14 +96,6 @@ class DecodedBlock:
     restored: bytes
 
 
-def restore_bytes(block: CorpusBlock) -> bytes:
-    """Return the bytes that `block` stands for."""
-    # The restorers load audio and FASTA libraries; listing an archive does not need them.
-    from ktray.corpora import restore
-
-    return restore(block.kind, block.values, block.lengths, block.side)
-
-
 def encode_block(block: CorpusBlock, programs: Sequence[Program | None], prior: Prior) -> EncodedBlock:
     """Return `block` coded by `prior`: sequence i as `programs[i]` or, where None, as a literal.
 
@@ -98,7 +106,7 @@ def encode_block(block: CorpusBlock, programs: Sequence[Program | None], prior: 
     layout = layout_of(block)
     pieces = _pieces(block)
     coded = prior.encode([Entry(v, p) for v, p in zip(pieces, programs, strict=True)], layout.lengths)
-    restored = restore_bytes(block)
+    restored = restore_block(block)
     if len(restored) != block.restored_bytes:
         raise ValueError(f"kind {block.kind!r} restores {len(restored)} bytes, not {block.restored_bytes}")
     body = _pack_description(block, prior.name) + digest(restored, size=SHORT_DIGEST)
@@ -145,7 +153,7 @@ def decode_block(stored: bytes, make_prior: Callable[[str], Prior], run: RunProg
             restored_bytes=description.restored_bytes,
             part=description.part,
         )
-        restored = restore_bytes(block)
+        restored = restore_block(block)
     except _UNDECODABLE as error:
         raise ArchiveError(f"cannot be decoded by prior {description.prior!r}: {error}") from error
     if len(restored) != block.restored_bytes or digest(restored, size=SHORT_DIGEST) != checksum:
