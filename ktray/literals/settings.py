@@ -1,0 +1,52 @@
+"""Settings of the mixing models: what a block's header holds, chosen from the block's length and a preset."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ktray.errors import ArchiveError, ConfigError
+
+_HEADER = struct.Struct("<BBBB")
+
+#: name -> (most memory in MiB, contexts)
+PRESETS = {"fast": (64, 10), "default": (256, 18), "max": (512, 18)}
+
+
+@dataclass(frozen=True, slots=True)
+class MixerSettings:
+    """Sizes of the general model's tables, as powers of two, and how many contexts it mixes.
+
+    `buckets` of 16 bytes each, `history` bytes, `runs` of 4 bytes each.
+    """
+
+    buckets: int
+    history: int
+    runs: int
+    contexts: int
+
+    def header(self) -> bytes:
+        """Four bytes."""
+        return _HEADER.pack(self.buckets, self.history, self.runs, self.contexts)
+
+    @classmethod
+    def from_header(cls, header: bytes) -> MixerSettings:
+        """Read `header`; raises ArchiveError where it is none."""
+        if len(header) != _HEADER.size:
+            raise ArchiveError(
+                f"a literal header of {len(header)} bytes, expected {_HEADER.size}; the archive is damaged"
+            )
+        settings = cls(*_HEADER.unpack(header))
+        if not (10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24):
+            raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
+        return settings
+
+    @classmethod
+    def for_block(cls, n: int, preset: str = "default") -> MixerSettings:
+        """The settings for a block of about `n` bytes."""
+        if preset not in PRESETS:
+            raise ConfigError(f"unknown literal preset {preset!r}; known: {', '.join(PRESETS)}")
+        memory, contexts = PRESETS[preset]
+        need = max(n, 64).bit_length()
+        most = (memory << 20).bit_length() - 1 - 4  # every bucket has 16 bytes
+        return cls(min(max(need + 3, 12), most), min(max(need, 10), 26), min(max(need + 2, 10), 22), contexts)
