@@ -76,9 +76,9 @@ class SearchProposer:
         budget = int(self._settings.seconds * UNITS_PER_SECOND)
         plan = search(values.astype(np.int64), costs, self._settings.width, self._settings.keep, budget)
         program = assemble(plan)
+        made = interpret(program)
         if published_bits(program) >= 8.0 * n:
             return None
-        made = interpret(program)
         if made.values is None or not np.array_equal(made.values, values):
             return None
         return program

@@ -294,7 +294,13 @@ def turned(text, n, stop, natural, closed, costs, rows, price, count):
                 ):
                     q += 1
                 if q >= 3:
-                    count = _put_trimmed(rows, price, count, scanning, closed, natural, R_SCAN, k, i, q, 0, 0)
+                    count = _put(rows, price, count, scanning, closed, R_SCAN, k, k + q, i, i + q, 0, 0)
+                    for z in range(q - 1, 2, -1):
+                        if natural[k + z] or natural[i + z]:
+                            count = _put(
+                                rows, price, count, scanning, closed, R_SCAN, k, k + z, i, i + z, 0, 0
+                            )
+                            break
     return count
 
 
