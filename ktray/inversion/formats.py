@@ -49,7 +49,12 @@ def describe(name: str, kind: Kind) -> str:
     """Return the sentence a prompt uses for codes of this kind in this format ("" for list)."""
     if _known(name) is None:
         return ""
-    return _FORMATS[name].description + _flattening(kind)
+    if name == "fraction" and kind in (Kind.BITS, Kind.FLOAT):
+        return _BIT_FRACTION if kind is Kind.BITS else _FLOAT_FRACTION
+    width = f"each as {WIDTHS[kind]} big-endian bytes" if kind in WIDTHS else ""
+    if kind is Kind.BITS:
+        width = "packed into bytes (zeros at the end) after the number of bits and a colon"
+    return _FORMATS[name].description.replace("WIDTH", width) + _flattening(kind)
 
 
 def supports(name: str, kind: Kind) -> bool:
@@ -88,6 +93,15 @@ def _known(name: str) -> Format | None:
     if name != "list" and name not in _FORMATS:
         raise InversionError(f"unknown format {name!r}{nearest(name, list(formats()))}")
     return _FORMATS.get(name)
+
+
+_BIT_FRACTION = (
+    "Write the code as a string: p/q in decimal, where the bits are the digits of 0.d1d2d3... = p/q in "
+    "base 2, and q is the power of 2 that tells how many bits there are."
+)
+_FLOAT_FRACTION = (
+    "Write the code as a string: a fraction p/q of whole numbers in decimal, exactly that value."
+)
 
 
 def _flattening(kind: Kind) -> str:
@@ -280,10 +294,6 @@ def _nearest_float(above: int, below: int) -> float:
         raise FormatError("a fraction beyond every float") from None
 
 
-_FIXED_WIDTH = (
-    "each as big-endian bytes of fixed width (1 byte for bytes, 2 for codes, 3 for pairs and triples); bits "
-    "are packed into bytes after their number and a colon."
-)
 _IN_BRACKETS = (
     "Write the code as a string: its numbers in decimal within square brackets, separated by commas, "
 )
@@ -293,13 +303,13 @@ _FORMATS = {
     for f in (
         Format(
             "base64",
-            f"Write the code as a string: the base64 form of its numbers, {_FIXED_WIDTH}",
+            "Write the code as a string: the base64 form of its numbers, WIDTH.",
             _write_base64,
             _read_base64,
         ),
         Format(
             "hex",
-            f"Write the code as a string: its numbers in hexadecimal without gaps, {_FIXED_WIDTH}",
+            "Write the code as a string: its numbers in hexadecimal without gaps, WIDTH.",
             _write_hex,
             _read_hex,
         ),
@@ -336,8 +346,8 @@ _FORMATS = {
         Format("compact", _IN_BRACKETS + "without spaces.", _write_compact, _read_compact),
         Format(
             "fraction",
-            "Write the code as a string p/q in decimal, where 0.d1d2d3... = p/q is read in base 256 (bits: "
-            "in base 2) and q is the power of the base that tells how many digits there are.",
+            "Write the code as a string: p/q in decimal, where the numbers' bytes, WIDTH, are the digits of "
+            "0.d1d2d3... = p/q in base 256, and q is the power of 256 that tells how many digits there are.",
             _write_fraction,
             _read_fraction,
         ),

@@ -6,12 +6,10 @@ The text that a prompt shows is the text that is compiled and run, so they canno
 from __future__ import annotations
 
 import inspect
-import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FrameType
 from typing import Any
 
 from ktray.inversion.edits import without_annotations
@@ -19,10 +17,6 @@ from ktray.inversion.kinds import InversionError
 
 #: The file name that compiled programs carry, by which a tracer tells their frames.
 FILENAME = "<reference program>"
-
-
-class StepLimitExceeded(Exception):
-    """A bounded execution ran more lines than it was allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +48,3 @@ def compiled(source: str, function: str) -> Callable[..., Any]:
     if not callable(found):
         raise InversionError(f"the program defines no function {function!r}; expected `def {function}(...)`")
     return found  # type: ignore[no-any-return]
-
-
-def bounded_call(program: ReferenceProgram, arguments: tuple[Any, ...], steps: int) -> Any:
-    """Execute a program for at most `steps` lines, on arguments that a model may have made up.
-
-    Raises StepLimitExceeded beyond them, and whatever the program raises. A single line is not bounded:
-    the caller refuses arguments whose numbers could make one line costly.
-    """
-    left = steps
-
-    def count(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename != FILENAME:
-            return None
-        if event == "line":
-            left -= 1
-            if left < 0:
-                raise StepLimitExceeded(f"more than {steps} lines")
-        return count
-
-    function = compiled(program.source, program.function)
-    outer = sys.gettrace()
-    sys.settrace(count)
-    try:
-        return function(*arguments)
-    finally:
-        sys.settrace(outer)

@@ -48,7 +48,7 @@ def arithmetic_decode(bits: str, counts: dict[str, int]) -> str:
     number = int(bits, 2) if bits else 0
     low, width, scale = 0, 1, 1
     text = ""
-    while True:
+    for _ in range(total):
         # Where number / 2 ** length lies in the interval, in units of 1 / total of its width.
         position = (number * scale - (low << length)) * total // (width << length)
         symbol = max([known for known in start if start[known] <= position], key=start.__getitem__)
@@ -56,10 +56,11 @@ def arithmetic_decode(bits: str, counts: dict[str, int]) -> str:
         width = width * counts[symbol]
         scale = scale * total
         if (number + 1) * scale > (low + width) << length:
-            raise ValueError("the arithmetic code ends before the end mark")
+            break
         if symbol == "EOF":
             return text
         text += symbol
+    raise ValueError("the arithmetic code does not reach the end mark")
 
 
 ALGORITHM = make(

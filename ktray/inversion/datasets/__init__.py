@@ -1,0 +1,4 @@
+"""Inputs: published files as they are, generated texts by source and category, pieces of any corpus.
+
+Read `files`; `generate` draws from the categories of `strings`, `logs`, `yamls`, `tables`, `dna`, `scripts`.
+"""
