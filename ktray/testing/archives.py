@@ -72,3 +72,9 @@ def write_archive(
         for block in blocks:
             writer.add_block(block)
     return writer.totals
+
+
+def golden_blocks() -> list[EncodedBlock]:
+    """Return the blocks of the golden archives; the first alone is too small for any field to be deflated."""
+    first = bytes_block({"a": bytes(range(40)), "b": b"KoLMogorov"}, 16, start=5)
+    return [encoded(first, every=2), encoded(uncut_block("c", [b"kt", b"", b"ray"]))]
