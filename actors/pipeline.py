@@ -87,6 +87,7 @@ def _stage(
     cpus: float,
     gpus: float = 0.0,
 ) -> ray.data.Dataset:
+    # Ray restarts an actor that dies and gives its row to another; `_drain` checks that each came out once.
     return data.map_batches(
         actor,
         fn_constructor_args=arguments,
@@ -95,9 +96,6 @@ def _stage(
         concurrency=(1, max(1, workers)),
         num_cpus=cpus,
         num_gpus=gpus,
-        # A worker that dies is replaced and its shard goes to another: see the run's exactly-once check.
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 

@@ -7,6 +7,7 @@ sequences of its shard are not touched by it.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from ktray.blockstore import block_path, read_block
 from ktray.candidatelog import Shard, candidates_table, ids_hash, read_candidates, write_log
-from ktray.errors import InputError
+from ktray.errors import EngineDeadError, InputError
 from ktray.ports import Proposer
 from ktray.programs import Candidate, CandidateKey, Outcome
 from ktray.proposers.spec import ProposerSpec
@@ -41,6 +42,9 @@ class ProposeActor:
             yield from list(self._proposer.propose(sequences, samples))
         except InputError:
             raise
+        except EngineDeadError:
+            # Ray goes on sending work to an actor whose engine is dead; only a dead actor is replaced.
+            os._exit(1)
         except Exception as error:  # one bad sequence must not take its shard, nor a run of millions, with it
             if len(sequences) == 1:
                 yield _failed(self._proposer.name, sequences[0], samples, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 import ray
@@ -36,22 +37,39 @@ def start(workers: int = 0) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Rows are shards, whole files of work: Ray's advice on small blocks and its own bars are noise here.
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     options = {"logging_level": logging.ERROR, "log_to_driver": False}
     address = _cluster_address()
-    if address:
-        ray.init(address=address, **options)
-    else:
-        ray.init(
-            address="local",
-            num_cpus=workers or None,
-            include_dashboard=False,
-            object_store_memory=LOCAL_OBJECT_STORE,
-            _node_ip_address="127.0.0.1",
-            **options,
-        )
+    # Ray's core prints an error for every actor pool whose arguments it holds itself, and a line on being
+    # told not to; what goes wrong for real comes as an exception.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    with _native_stderr_closed():
+        if address:
+            ray.init(address=address, **options)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=workers or None,
+                include_dashboard=False,
+                object_store_memory=LOCAL_OBJECT_STORE,
+                _node_ip_address="127.0.0.1",
+                **options,
+            )
     _quiet_data()
     return True
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Send what C++ writes to standard error to nowhere while the block runs."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _cluster_address() -> str | None:

@@ -185,10 +185,10 @@ def _check_output(path: Path) -> None:
 
 def block_elements(size: str) -> int:
     """Return the elements that `--block` names."""
-    elements = parse_limit(size).bytes
-    if elements is None:
+    bits = parse_limit(size).bits
+    if bits is None:
         raise ConfigError(f"--block {size}: expected a size such as 16MB")
-    return elements
+    return max(1, bits // 8)
 
 
 def _store(config: Config, corpus: Corpus, directory: RunDirectory) -> Manifest:

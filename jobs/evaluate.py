@@ -261,11 +261,11 @@ def write_rows(path: Path, given: Sequence[Given], priced: dict[str, NDArray[np.
 def _print_rates(title: str, papers: dict[str, dict[str, float | None]]) -> None:
     table = Table(title=title)
     table.add_column("paper ledger")
-    metrics = list(next(iter(papers.values())))
-    for name in metrics:
-        table.add_column(name, justify="right")
-    for prior, values in papers.items():
-        table.add_row(prior, *("-" if values[m] is None else f"{values[m]:.5f}" for m in metrics))
+    for prior in papers:
+        table.add_column(prior, justify="right")
+    for metric in next(iter(papers.values())):
+        values = [paper[metric] for paper in papers.values()]
+        table.add_row(metric, *("-" if value is None else f"{value:.5f}" for value in values))
     console.print(table)
 
 

@@ -7,7 +7,8 @@
     │   ├── ProgramError          a program text that its language does not allow
     │   ├── ArchiveError          not an archive, or a damaged one
     │   └── RunDirectoryError     a run directory that belongs to another run
-    └── PipelineError             a fault of ours: one line, exit code 1
+    ├── PipelineError             a fault of ours: one line, exit code 1
+    └── EngineDeadError           a model's engine died: its process must end and be replaced
 
 A message says what was seen, what was expected, and how to mend it.
 """
@@ -58,3 +59,7 @@ class RunDirectoryError(InputError):
 
 class PipelineError(KtrayError):
     """Something entered the pipeline and did not come out exactly once."""
+
+
+class EngineDeadError(KtrayError):
+    """A model's engine died; the process that hosts it must end, so that another takes its place."""

@@ -1,0 +1,79 @@
+"""The port between whoever needs sampled text (proposers, the inversion benchmark) and what samples it.
+
+Sample `index` of a request is a function of model, prompt, settings and `seed + index` alone: asking for
+`range(8, 32)` later gives what `range(32)` would have given from the eighth on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ktray.errors import ConfigError
+
+Finish = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """Samples wanted of one prompt. `system` may be empty; `max_tokens` bounds each reply."""
+
+    key: str
+    system: str
+    user: str
+    samples: range
+    seed: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One sample: its text, why it ended, its tokens, and the sum of its tokens' log-probabilities (nats).
+
+    `error` tells why where `finish` is "error"; the text is then empty.
+    """
+
+    key: str
+    index: int
+    text: str
+    finish: Finish
+    tokens: int | None = None
+    prompt_tokens: int | None = None
+    logprob: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """How replies are drawn. `top_k` 0 means all tokens; a temperature of 0 is greedy."""
+
+    temperature: float = 0.8
+    top_p: float = 0.95
+    top_k: int = 0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 10:
+            raise ConfigError(f"temperature is {self.temperature}, expected 0 (greedy) to 10")
+        if not 0 < self.top_p <= 1 or not 0 <= self.min_p <= 1 or self.top_k < 0:
+            raise ConfigError(
+                f"top_p {self.top_p}, min_p {self.min_p}, top_k {self.top_k}: expected 0 < top_p <= 1, "
+                "0 <= min_p <= 1, top_k >= 0"
+            )
+
+
+class TextSampler(Protocol):
+    """Samples replies; every (request, index) comes out exactly once, in any order."""
+
+    model: str
+
+    def sample(self, requests: Sequence[SampleRequest]) -> Iterator[Reply]: ...
+
+
+def request_seed(seed: int, key: str) -> int:
+    """Return the seed of a request's sample 0: 61 bits of a hash, so that seed + index stays an int64."""
+    digest = hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 3
