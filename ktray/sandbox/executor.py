@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +24,7 @@ import numpy as np
 
 from ktray.errors import PipelineError
 from ktray.programs import Execution, Language, Outcome, Program
-from ktray.sandbox.inside import wire
+from ktray.sandbox.inside import gate, modules, wire
 from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits, parse_level
 
 #: Sources longer than this skip the screen.
@@ -34,6 +36,30 @@ _START_SECONDS, _GRACE_SECONDS = 120.0, 30.0
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main(sys.argv[2])"
 _OUTCOMES = {i: Outcome(name) for i, name in enumerate(wire.STATUSES) if name not in ("ok", "refused")}
+
+
+class _Library(Enum):
+    """The sets of modules that warm processes come with; see `inside.modules.import_library`."""
+
+    SMALL = "small"
+    STANDARD = "standard"
+    NUMPY = "numpy"
+
+
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_BEYOND_SMALL = frozenset(name.partition(".")[0].encode() for name in modules.LIBRARY) - frozenset(
+    name.encode() for name in gate.IMPORTS
+)
+
+
+def _library(source: bytes) -> _Library:
+    """Return the smallest set of modules that holds whatever `source` names after an `import` somewhere."""
+    if b"import" not in source:
+        return _Library.SMALL
+    words = frozenset(_WORD.findall(source))
+    if b"numpy" in words:
+        return _Library.NUMPY
+    return _Library.STANDARD if words & _BEYOND_SMALL else _Library.SMALL
 
 
 class _Died(Exception):
@@ -50,15 +76,15 @@ class _Reply:
 class _Zygote:
     """One warm process and its two pipes."""
 
-    def __init__(self, limits: SandboxLimits, with_numpy: bool) -> None:
+    def __init__(self, limits: SandboxLimits, library: _Library) -> None:
         self._limits = limits
         self._buffer = bytearray()
         settings = {
             "seconds": limits.seconds,
             "memory_bytes": limits.memory_mb << 20,
             "elements": limits.elements,
-            "numpy": with_numpy,
-            "site": str(Path(np.__file__).parent.parent) if with_numpy else "",
+            "library": library.value,
+            "site": str(Path(np.__file__).parent.parent) if library is _Library.NUMPY else "",
         }
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-c", _BOOT, str(Path(__file__).parent),
@@ -168,7 +194,7 @@ class Sandbox:
         the first warm process has started (`report`, `execute` or `screen`)."""
         self.limits = limits or SandboxLimits()
         self._required = None if require_isolation is None else parse_level(require_isolation)
-        self._zygotes: dict[bool, _Zygote] = {}
+        self._zygotes: dict[_Library, _Zygote] = {}
 
     def __enter__(self) -> Sandbox:
         return self
@@ -190,7 +216,7 @@ class Sandbox:
     @property
     def report(self) -> IsolationReport:
         """The layers that are on; raises ConfigError where they are not enough."""
-        return self._zygote(False).report
+        return self._zygote(_Library.SMALL).report
 
     def execute(self, programs: Sequence[Program]) -> list[Execution]:
         """Run each program in a fresh process (the confirm tier); the results are in the programs' order.
@@ -211,19 +237,21 @@ class Sandbox:
     def _run_all(self, programs: Sequence[Program], screen: bool) -> list[Execution | None]:
         sources = [_encode(program) for program in programs]
         results: list[Execution | None] = [None] * len(sources)
-        queues: dict[bool, list[int]] = {}
+        queues: dict[_Library, list[int]] = {}
         for i, source in enumerate(sources):
             if source is None or len(source) > self.limits.source_bytes:
                 results[i] = _TOO_LONG if source is not None else _NO_TEXT
-            elif not screen or (len(source) <= SCREEN_SOURCE_BYTES and b"numpy" not in source):
-                queues.setdefault(b"numpy" in source, []).append(i)
-        for with_numpy, queue in queues.items():
-            found = self._run([sources[i] or b"" for i in queue], with_numpy, screen)
+                continue
+            library = _library(source)
+            if not screen or (len(source) <= SCREEN_SOURCE_BYTES and library is _Library.SMALL):
+                queues.setdefault(library, []).append(i)
+        for library, queue in queues.items():
+            found = self._run([sources[i] or b"" for i in queue], library, screen)
             for i, execution in zip(queue, found, strict=True):
                 results[i] = execution
         return results
 
-    def _run(self, sources: Sequence[bytes], with_numpy: bool, screen: bool) -> list[Execution | None]:
+    def _run(self, sources: Sequence[bytes], library: _Library, screen: bool) -> list[Execution | None]:
         """Run `sources` in one warm process, replacing it when it dies; who kills two is CRASHED."""
         found: list[Execution | None] = []
         deaths = 0
@@ -231,12 +259,12 @@ class Sandbox:
             before = len(found)
             requests = (_screen_requests if screen else _confirm_requests)(sources[before:])
             try:
-                for reply in self._zygote(with_numpy).exchange(requests, len(sources) - before):
+                for reply in self._zygote(library).exchange(requests, len(sources) - before):
                     undecided = screen and reply.status in _UNDECIDED
                     found.append(None if undecided else _execution(reply, self.limits))
             except BaseException as error:
                 # Also after a Ctrl-C: replies of this batch are under way and must not reach the next.
-                self._drop(with_numpy)
+                self._drop(library)
                 if not isinstance(error, _Died):
                     raise
                 deaths = 1 if len(found) > before else deaths + 1
@@ -245,16 +273,16 @@ class Sandbox:
                     deaths = 0
         return found
 
-    def _zygote(self, with_numpy: bool) -> _Zygote:
-        if with_numpy not in self._zygotes:
-            zygote = _Zygote(self.limits, with_numpy)
-            self._zygotes[with_numpy] = zygote
+    def _zygote(self, library: _Library) -> _Zygote:
+        if library not in self._zygotes:
+            zygote = _Zygote(self.limits, library)
+            self._zygotes[library] = zygote
             if self._required is not None:
                 zygote.report.require(self._required)
-        return self._zygotes[with_numpy]
+        return self._zygotes[library]
 
-    def _drop(self, with_numpy: bool) -> None:
-        if (zygote := self._zygotes.pop(with_numpy, None)) is not None:
+    def _drop(self, library: _Library) -> None:
+        if (zygote := self._zygotes.pop(library, None)) is not None:
             zygote.close()
 
 

@@ -5,12 +5,13 @@ Everything is imported before the doors close; time stands still; randomness is 
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import os
 import sys
 import types
 from importlib.machinery import ModuleSpec
+
+from . import gate
 
 
 def _words(text: str) -> list[str]:
@@ -23,9 +24,9 @@ abc argparse array ast base64 binascii bisect bz2 calendar cmath cmd codecs coll
 colorsys contextlib contextvars copy copyreg csv dataclasses datetime decimal difflib dis enum errno fnmatch
 fractions functools gc getopt gettext graphlib gzip hashlib heapq hmac html html.entities html.parser inspect
 io itertools json keyword linecache locale logging lzma marshal math numbers opcode operator os os.path
-pathlib pickle pickletools platform posixpath pprint queue quopri random re reprlib secrets shlex shutil signal stat
-statistics string stringprep struct symtable sys tempfile textwrap threading time timeit token tokenize
-traceback types typing unicodedata uuid warnings weakref zipfile zlib zoneinfo _strptime __future__
+pathlib pickle pickletools platform posixpath pprint queue quopri random re reprlib secrets shlex shutil
+signal stat statistics string stringprep struct symtable sys tempfile textwrap threading time timeit token
+tokenize traceback types typing unicodedata uuid warnings weakref zipfile zlib zoneinfo _strptime __future__
 concurrent.futures concurrent.futures.thread xml.etree.ElementTree
 """)
 
@@ -60,18 +61,26 @@ class _ClosedFinder:
         return None
 
 
-def import_library(with_numpy: bool) -> None:
-    """Import all that programs may use. A module that this Python lacks is left out."""
-    names = LIBRARY + [f"encodings.{name}" for name in ENCODINGS] + (NUMPY if with_numpy else [])
-    for name in names:
+def import_library(library: str) -> None:
+    """Import what programs may use; one that this Python lacks is left out.
+
+    `library` is `small` (the screen's modules: less memory makes cheaper forks), `standard`, or `numpy`
+    (also numpy). Which one a program gets is a function of its text.
+    """
+    # Hooks at forks reseed and reset what nobody has touched, and cost more than the fork.
+    os.register_at_fork = lambda **hooks: None
+    names = (
+        list(gate.IMPORTS) if library == "small" else LIBRARY + [f"encodings.{name}" for name in ENCODINGS]
+    )
+    for name in names + (NUMPY if library == "numpy" else []):
         try:
             importlib.import_module(name)
         except ImportError:
             continue
 
 
-def close_imports() -> None:
-    """Leave programs the modules in memory, less `WITHHELD` and our own, and a copy of `builtins`."""
+def close_imports(own_builtins: types.ModuleType) -> None:
+    """Leave programs the modules in memory, less `WITHHELD` and our own, and `builtins` to scribble on."""
     ours = __name__.partition(".")[0]
     for name in list(sys.modules):
         if name.partition(".")[0] in [*WITHHELD, ours]:
@@ -81,22 +90,21 @@ def close_imports() -> None:
     sys.path_hooks[:] = []
     sys.path_importer_cache.clear()
     sys.argv[:] = ["<program>"]
-    copy = types.ModuleType("builtins", builtins.__doc__)
-    vars(copy).update(vars(builtins))
-    sys.modules["builtins"] = sys.modules["__builtin__"] = copy
+    sys.modules["builtins"] = own_builtins
 
 
-def freeze_world(with_numpy: bool) -> None:
+def freeze_world(library: str) -> None:
     """Stop every clock, fix every seed, and answer every question about this process the same way."""
     _freeze_time()
-    _freeze_randomness(with_numpy)
+    _freeze_randomness()
+    if library == "numpy":
+        importlib.import_module("numpy.random").seed(0)
     os.getpid = os.getppid = lambda: 1
     os.environ.clear()
     os.environ.update(LANG="C.UTF-8", TZ="UTC")
 
 
 def _freeze_time() -> None:
-    import datetime
     import time
 
     for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time"):
@@ -106,6 +114,12 @@ def _freeze_time() -> None:
     for name in ("gmtime", "localtime"):
         real = getattr(time, name)
         setattr(time, name, lambda seconds=None, _real=real: moment if seconds is None else _real(seconds))
+    if "datetime" in sys.modules:
+        _freeze_dates()
+
+
+def _freeze_dates() -> None:
+    import datetime
 
     class Date(datetime.date):
         @classmethod
@@ -129,7 +143,7 @@ def _freeze_time() -> None:
         setattr(datetime, name, cls)
 
 
-def _freeze_randomness(with_numpy: bool) -> None:
+def _freeze_randomness() -> None:
     import random
 
     def fixed_bytes(size: int) -> bytes:
@@ -143,15 +157,12 @@ def _freeze_randomness(with_numpy: bool) -> None:
     os.urandom = fixed_bytes
     random._urandom = fixed_bytes  # type: ignore[attr-defined]
     random.Random.seed = fixed_seed  # type: ignore[method-assign]
-    random.seed = random._inst.seed  # type: ignore[attr-defined]
-    if with_numpy:
-        import numpy as np
-
-        np.random.seed(0)
+    random.seed = random._inst.seed
+    random.seed(0)
 
 
 def reseed() -> None:
-    """Put the shared generator at its start; a fork has given it a fresh seed, a program has used it."""
+    """Put the shared generator at its start."""
     import random
 
     random.seed(0)

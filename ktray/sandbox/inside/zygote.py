@@ -34,12 +34,13 @@ Send = Callable[[Callable[[bytes, int], runner.Result], bytes, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the caller asks for: seconds a program, bytes of memory, elements of output, numpy or not."""
+    """What the caller asks for: seconds a program, bytes of memory, elements of output, the
+    modules of `modules.import_library`, and where numpy is."""
 
     seconds: float
     memory_bytes: int
     elements: int
-    numpy: bool
+    library: str
     site: str
 
 
@@ -64,15 +65,15 @@ def main(argument: str) -> None:
     _take_descriptors()
     if settings.site:
         sys.path.append(settings.site)
-    modules.import_library(settings.numpy)
+    modules.import_library(settings.library)
     baseline = confine.address_space()
     confine.prefer_for_out_of_memory()
     layers, missing = _close_doors()
     filter_program = confine.seccomp_filter()
     filter_works = filter_program is not None and _filter_works(filter_program)
     (layers if filter_works else missing).append("seccomp")
-    modules.freeze_world(settings.numpy)
-    modules.close_imports()
+    modules.freeze_world(settings.library)
+    modules.close_imports(runner.BUILTINS)
     gc.collect()
     gc.freeze()
     os.dup2(0, 2)  # From here on nobody reads what is printed.
@@ -308,7 +309,6 @@ def _be_child(
     code = 1
     try:
         confine.die_with_parent()
-        modules.reseed()
         if writer != RESULT_FD:
             os.dup2(writer, RESULT_FD, inheritable=False)
         os.closerange(RESULT_FD + 1, REPLIES_FD + 1)
