@@ -14,6 +14,8 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from ktray.errors import ArchiveError
+
 #: Totals lie below 2**24, the precision of constriction's models.
 PRECISION = 24
 _MASK = (1 << PRECISION) - 1
@@ -72,22 +74,29 @@ def _uniform(total: int) -> Any:
 
 
 class SymbolReader:
-    """Reads back what `encode_symbols` wrote. Raises ValueError where the bytes are not whole words."""
+    """Reads back what `encode_symbols` wrote; ArchiveError where the bytes are nothing that it writes."""
 
     def __init__(self, data: bytes) -> None:
+        if len(data) % _WORD.itemsize:
+            raise ArchiveError(f"damaged: {len(data)} bytes of symbols, which come in words of four")
         words = np.frombuffer(data, _WORD).astype(np.uint32)
         self._decoder: Any = constriction.stream.queue.RangeDecoder(words)
 
     def take(self, total: int) -> int:
         """Return the next symbol of `total`, at least 2."""
-        return int(self._decoder.decode(_uniform(total)))
+        try:
+            return int(self._decoder.decode(_uniform(total)))
+        except AssertionError as error:  # constriction's way to say that the data is invalid
+            raise ArchiveError("damaged: a symbol that no encoder writes") from error
 
     def take_many(self, total: int, n: int) -> list[int]:
         """Return the next `n` symbols of `total` each."""
         if not n:
             return []
-        symbols: NDArray[np.int32] = self._decoder.decode(_uniform(total), n)
-        return list(map(int, symbols))
+        try:
+            return list(map(int, self._decoder.decode(_uniform(total), n)))
+        except AssertionError as error:
+            raise ArchiveError("damaged: a symbol that no encoder writes") from error
 
     def take_escape(self, low: int, high: int) -> int:
         """Return a value outside low..high; mirror of `put_escape`."""
