@@ -29,7 +29,7 @@ from ktray.corpora.chunking import (
     chunked_blocks,
     within_bits,
 )
-from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.side import squeeze, unsqueeze
 from ktray.corpora.sources import check_file, digest_files, reading
 from ktray.errors import ArchiveError, CorpusError
@@ -72,7 +72,8 @@ class AudioCorpus:
         return MFCC_NOTE if self.name == "mfcc" else ""
 
     def digest(self) -> str:
-        return digest_files((name, self.folder / name) for name in self.files)
+        digest = digest_files((name, self.folder / name) for name in self.files)
+        return selected_digest(digest, self.limit)
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         def finish(spans: list[Span], values: Values) -> CorpusBlock:

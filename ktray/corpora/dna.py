@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock
 from ktray.corpora.chunking import Span, check_chunk, chunk_lengths, chunk_origins, within_bits
-from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.side import Column, read_columns, squeeze, unsqueeze, write_columns
 from ktray.corpora.sources import check_file, digest_files, open_plain_or_gzip, pieces, reading
 from ktray.errors import ArchiveError, CorpusError
@@ -59,7 +59,7 @@ class DnaCorpus:
     limit: Limit = NO_LIMIT
 
     def digest(self) -> str:
-        return digest_files([(self.path.name, self.path)])
+        return selected_digest(digest_files([(self.path.name, self.path)]), self.limit)
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         check_chunk(chunk, block_elements)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pooch
 import requests
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from ktray.errors import CorpusError
@@ -102,7 +104,8 @@ def _one_clear_line(download: Download, corpus: str) -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        reason = type(error).__name__
+        status = "" if error.response is None else f": {error.response.status_code}"
+        reason = f"{type(error).__name__}{status}"
         raise CorpusError(
             f"{download.url} cannot be fetched ({reason}); try again to continue, or {mend}"
         ) from None
@@ -133,9 +136,12 @@ class ResumingDownloader:
     progress: bool = True
 
     def __call__(self, url: str, output_file: str, _: Any, check_only: bool = False) -> None:
+        if self.progress:
+            size = f"{self.download.bytes / 1e6:.1f} MB"
+            print(f"Fetching {url} ({size}) into {self.part.parent}", file=sys.stderr)
         with Progress(
             "[progress.description]{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-            TimeRemainingColumn(), disable=not self.progress, transient=True,
+            TimeRemainingColumn(), disable=not self.progress, transient=True, console=Console(stderr=True),
         ) as bar:  # fmt: skip
             task = bar.add_task(self.download.file, total=self.download.bytes)
             self._attempts(url, lambda done: bar.update(task, completed=done))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock, Origin
 from ktray.corpora.chunking import check_chunk, within_bits
-from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.sources import check_file, digest_files, open_plain_or_gzip, reading
 from ktray.errors import CorpusError
 from ktray.sequences import Values
@@ -49,7 +49,7 @@ class SequencesCorpus:
     limit: Limit = NO_LIMIT
 
     def digest(self) -> str:
-        return digest_files([(self.path.name, self.path)])
+        return selected_digest(digest_files([(self.path.name, self.path)]), self.limit)
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         check_chunk(max(chunk, 1), block_elements)

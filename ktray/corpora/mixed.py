@@ -11,7 +11,7 @@ from ktray.corpora.audio import MFCC_NOTE, open_audio
 from ktray.corpora.blocks import Corpus, CorpusBlock
 from ktray.corpora.dna import open_dna
 from ktray.corpora.plain import open_bytes
-from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 
 Opener = Callable[[str, Path, int, Limit], Corpus]
 
@@ -21,9 +21,9 @@ SAMPLE_DATA = Path(__file__).parent / "sample_data"
 _PARTS: tuple[tuple[str, Opener, str, str, int], ...] = (
     ("text", open_bytes, "text", "text.xml", 8),
     ("dna", open_dna, "dna", "dna.fa", 3),
-    ("audio16", open_audio, "audio16", "speech", 8),
-    ("audio8", open_audio, "audio8", "speech", 8),
-    ("mfcc", open_audio, "mfcc", "speech", 8),
+    ("audio16", open_audio, "audio16", ".", 8),  # the FLAC files of the folder itself
+    ("audio8", open_audio, "audio8", ".", 8),
+    ("mfcc", open_audio, "mfcc", ".", 8),
 )
 
 
@@ -44,7 +44,7 @@ class MixedCorpus:
         digest = hashlib.blake2b(digest_size=16)
         for _, opener, name, file, element_bits in _PARTS:
             digest.update(opener(name, self.folder / file, element_bits, NO_LIMIT).digest().encode())
-        return digest.hexdigest()
+        return selected_digest(digest.hexdigest(), self.limit)
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         left = self.limit
@@ -52,6 +52,12 @@ class MixedCorpus:
             corpus = opener(name, self.folder / file, element_bits, left)
             for block in corpus.blocks(chunk, block_elements):
                 left = left.after(block)
-                yield replace(block, part=part)
+                yield _of_part(block, part)
             if left.exhausted:
                 return
+
+
+def _of_part(block: CorpusBlock, part: str) -> CorpusBlock:
+    # The speech is there three times: its part keeps the ids of its sequences apart.
+    origins = tuple(replace(origin, name=f"{part}/{origin.name}") for origin in block.origins)
+    return replace(block, part=part, origins=origins)

@@ -21,7 +21,7 @@ from ktray.corpora.chunking import (
     chunked_blocks,
     within_bits,
 )
-from ktray.corpora.selection import NO_LIMIT, Limit
+from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.sources import check_file, digest_files, pieces, reading
 from ktray.errors import CorpusError
 from ktray.sequences import Values
@@ -43,7 +43,8 @@ class BytesCorpus:
     member: str = ""
 
     def digest(self) -> str:
-        return digest_files([(self.member or self.path.name, self.path)])
+        digest = digest_files([(self.member or self.path.name, self.path)])
+        return selected_digest(digest, self.limit)
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         def finish(spans: list[Span], values: Values) -> CorpusBlock:

@@ -58,6 +58,8 @@ def parse_limit(text: str | None) -> Limit:
     raise ConfigError(f"--limit {text}: expected a size such as 1MB or a number of sequences such as 500seq")
 
 
-def selected_digest(digest: str, selection: str) -> str:
-    """Return the digest of a part of the corpus whose digest is given."""
+def selected_digest(digest: str, selection: object) -> str:
+    """Return the digest of what `selection` takes of the corpus whose digest is given."""
+    if selection == NO_LIMIT:
+        return digest
     return hashlib.blake2b(f"{digest} {selection}".encode(), digest_size=16).hexdigest()

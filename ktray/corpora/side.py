@@ -19,6 +19,8 @@ Column = NDArray[np.int64]
 
 _STORED, _DEFLATE, _LZMA = b"\x00", b"\x01", b"\x02"
 _LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22}]
+#: Below this size LZMA does not win, and setting it up takes milliseconds.
+_WORTH_LZMA = 256
 _WIDTHS = (1, 2, 4, 8)
 
 
@@ -27,11 +29,9 @@ def squeeze(data: bytes) -> bytes:
     if not data:
         return b""
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
-    forms = [
-        _STORED + data,
-        _DEFLATE + deflater.compress(data) + deflater.flush(),
-        _LZMA + lzma.compress(data, format=lzma.FORMAT_RAW, filters=_LZMA_FILTERS),
-    ]
+    forms = [_STORED + data, _DEFLATE + deflater.compress(data) + deflater.flush()]
+    if len(data) >= _WORTH_LZMA:
+        forms.append(_LZMA + lzma.compress(data, format=lzma.FORMAT_RAW, filters=_LZMA_FILTERS))
     return min(forms, key=len)
 
 
