@@ -121,7 +121,7 @@ def external_replies(path: Path) -> Iterator[tuple[Question, int, str, str, int 
             question,
             sample,
             field(record, "reply", str, where),
-            field(record, "finish_reason", str, where, "unknown"),
+            field(record, "finish_reason", str, where, ""),
             tokens if type(tokens) is int else None,
         )
     if not counts:
@@ -169,7 +169,7 @@ def _question(record: dict[str, object], where: str) -> Question:
         name,
         asked,
         checked_text(field(record, "input", str, where), where),
-        field(record, "category", str, where, "unknown"),
+        field(record, "category", str, where, ""),
         field(record, "blinding", int, where, 0),
         format_name,
     )
