@@ -74,6 +74,10 @@ def _checked(config: Config) -> Path:
         raise ConfigError("no archive given; name one: python -m jobs.decompress data.kt --out data.bin")
     if not (config.out or config.wav or config.list):
         raise ConfigError("nowhere to restore to; give --out FILE, or --list to see what the archive holds")
+    if config.list and (config.out or config.wav):
+        raise ConfigError("--list only lists; leave it out to restore, or leave out --out and --wav")
+    if config.range is not None and config.out is None:
+        raise ConfigError("--range needs a file to restore to; give --out FILE")
     return config.archive
 
 

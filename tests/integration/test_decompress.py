@@ -203,6 +203,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
     x, out = tmp_path / "x.kt", tmp_path / "out"
     assert "no archive given" in refused(capsys, "--out", out)
     assert "nowhere to restore to" in refused(capsys, x)
+    assert "--list only lists" in refused(capsys, x, "--list", "--out", out)
+    assert "--range needs" in refused(capsys, x, "--wav", tmp_path / "wav", "--range", "0:1")
     assert "No such file" in refused(capsys, tmp_path / "none.kt", "--out", out)
     assert "a directory" in refused(capsys, tmp_path, "--out", out)
     assert "first bytes" in refused(capsys, tmp_path / "data.bin", "--out", out)
