@@ -31,7 +31,8 @@ class SearchSettings:
 
     seconds: float = 0.08
     width: int = 100
-    keep: int = 24
+    keep: int = 400
+    close: int = 24
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or self.width < 1 or self.keep < 1:
@@ -74,7 +75,14 @@ class SearchProposer:
             return None
         costs = cost_vector(self._prices, 8)
         budget = int(self._settings.seconds * UNITS_PER_SECOND)
-        plan = search(values.astype(np.int64), costs, self._settings.width, self._settings.keep, budget)
+        plan = search(
+            values.astype(np.int64),
+            costs,
+            self._settings.width,
+            self._settings.keep,
+            self._settings.close,
+            budget,
+        )
         program = assemble(plan)
         made = interpret(program)
         if published_bits(program) >= 8.0 * n:

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ktray.proposers.search.derive import MAX_ROWS, MAX_TAKEN, derive
+from ktray.proposers.search.glance import glance
 from ktray.proposers.search.relations import COLUMNS
 from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
 
@@ -35,7 +36,7 @@ class Plan:
 
 
 @njit(cache=True)
-def _search(text, n, costs, width, depth, keep, budget):
+def _search(text, n, costs, width, depth, keep, close, budget):
     """Return the best plan's arrays within about `budget` element visits."""
     scores = np.empty(keep)
     depths = np.zeros(keep, np.int64)
@@ -61,7 +62,14 @@ def _search(text, n, costs, width, depth, keep, budget):
     best_kind = kind.copy()
     best_start = start.copy()
     work = 0
+    look = np.empty(found)
+    stop = np.zeros(n + 2, np.int64)
     for r in range(found):
+        parts = streams(text, n, depths[r], ms[r], sides[r], laid, first)
+        look[r] = glance(laid, n, first, parts, costs, stop, closed)
+    order = np.argsort(look, kind="mergesort")
+    for o in range(min(found, close)):
+        r = order[o]
         parts = streams(text, n, depths[r], ms[r], sides[r], laid, first)
         bits, number, parses = derive(
             laid,
@@ -96,6 +104,8 @@ def _search(text, n, costs, width, depth, keep, budget):
     return best, best_laid[:n], best_first[: d + 2], sides[best_r, :d], best_rows, best_kind, best_start
 
 
-def search(values: NDArray[np.int64], costs: NDArray[np.float64], width: int, keep: int, budget: int) -> Plan:
+def search(
+    values: NDArray[np.int64], costs: NDArray[np.float64], width: int, keep: int, close: int, budget: int
+) -> Plan:
     """Return the best plan found for `values` (shape (n,), n >= 1)."""
-    return Plan(*_search(values, len(values), costs, width, 5, keep, budget))
+    return Plan(*_search(values, len(values), costs, width, 5, keep, close, budget))

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from ktray.proposers.search.costs import STEPS
+from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes
 from ktray.proposers.search.parse import INF, backward, forward
 
 #: Sides: the shorter list holds the odd positions (the later operand), or the even ones.
@@ -106,12 +107,17 @@ def weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides):
     found = 1
     scores[0] = forward(text, n, costs, room[0], room[1], room[2])
     depths[0] = 0
-    limit = width * 4
+    echoes = np.zeros((MAX_ECHOES, 5), np.int64)
+    worth = np.zeros(MAX_ECHOES)
+    price = np.zeros((MAX_ECHOES, 2))
+    used = np.zeros(n + 2, np.int64)
+    mark = 0
     for level in range(min(depth, MAX_DEPTH)):
         cand_score = np.empty(beam * 2 * (n // 2 + 1))
         cand_from = np.empty(len(cand_score), np.int64)
         cand_m = np.empty(len(cand_score), np.int64)
         cand_side = np.empty(len(cand_score), np.int64)
+        cand_credit = np.empty(len(cand_score))
         count = 0
         for b in range(beam):
             nb = beam_n[b]
@@ -120,6 +126,16 @@ def weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides):
             half = nb // 2
             score[:, :] = INF
             sweep(beam_text[b], nb, costs, room, lengths, score)
+            echo_count = find_echoes(beam_text[b], nb, costs, room, echoes, worth, price)
+            if level == 0:
+                mark += 1
+                scores[0] -= bonus(0, -1, echoes, worth, price, echo_count, used, mark)
+            if echo_count > 0:
+                for m in range(2, half + 1):
+                    mark += 1
+                    saved = bonus(m, -1, echoes, worth, price, echo_count, used, mark)
+                    score[0, m] -= saved
+                    score[1, m] -= saved
             for side in range(2):
                 for m in range(2, half + 1):
                     s = score[side, m]
@@ -129,6 +145,13 @@ def weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides):
                         cand_from[count] = b
                         cand_m[count] = m
                         cand_side[count] = side
+                        cand_credit[count] = 0.0
+                        if echo_count > 0:
+                            mark += 1
+                            short_parity = 1
+                            cand_credit[count] = bonus(
+                                m, short_parity, echoes, worth, price, echo_count, used, mark
+                            )
                         count += 1
         if count == 0:
             break
@@ -153,7 +176,7 @@ def weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides):
                 next_text[r, :ns] = short[:ns]
                 next_n[r] = ns
                 rest = forward(long, nl, costs, room[0], room[1], room[2])
-            next_fixed[r] = beam_fixed[b] + rest
+            next_fixed[r] = beam_fixed[b] + rest - cand_credit[c]
             next_ms[r] = beam_ms[b]
             next_sides[r] = beam_sides[b]
             next_ms[r, level] = m
