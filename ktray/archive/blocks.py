@@ -29,7 +29,7 @@ from ktray.archive.format import (
 from ktray.archive.layout import Lengths, layout_of, pack_layout, unpack_layout
 from ktray.corpora.blocks import CorpusBlock
 from ktray.corpora.restoring import restore_block
-from ktray.errors import ArchiveError, ProgramError
+from ktray.errors import ArchiveError, ConfigError, ProgramError
 from ktray.ports import CodedBlock, Entry, Prior, RunProgram
 from ktray.programs import Language, Program
 from ktray.sequences import Values
@@ -137,7 +137,10 @@ def decode_block(stored: bytes, make_prior: Callable[[str], Prior], run: RunProg
     n = layout.sequences
     if n > MAX_BLOCK_SEQUENCES:
         raise fields.damaged(f"it counts {n} sequences")
-    prior = make_prior(description.prior)
+    try:
+        prior = make_prior(description.prior)
+    except ConfigError as error:
+        raise ArchiveError(f"coded by a prior that this ktray does not have: {error}") from None
     try:
         entries = tuple(prior.decode(payload, n, layout.lengths, run))
         values, lengths = _joined(entries, description.elements, layout.lengths, n)

@@ -26,6 +26,7 @@ from ktray.archive import (
     restore_file,
 )
 from ktray.errors import ArchiveError, ConfigError
+from ktray.priors import make_prior
 from ktray.programs import Language, Program
 from ktray.sequences import Values
 from ktray.testing.archives import bytes_block, encoded, uncut_block, write_archive
@@ -183,6 +184,12 @@ def test_a_program_that_fails_names_its_block(tmp_path: Path) -> None:
     decode = decode_in_process(lambda name: FakePrior(), fails)
     with ArchiveReader(tmp_path / "x.kt") as reader, pytest.raises(ArchiveError, match="block 0: a program"):
         list(reader.iter_restored(decode))
+
+
+def test_a_prior_that_is_not_here_is_named() -> None:
+    stored = encoded(uncut_block("x", [b"abc"])).stored
+    with pytest.raises(ArchiveError, match="does not have: unknown prior 'fake'"):
+        decode_block(stored, make_prior, run_bytes)
 
 
 def test_blocks_that_make_no_sense_are_the_callers_fault() -> None:
