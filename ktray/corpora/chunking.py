@@ -16,6 +16,10 @@ from ktray.corpora.blocks import CorpusBlock, Origin
 from ktray.errors import ConfigError, CorpusError
 from ktray.sequences import Values
 
+#: A block has at most so many sequences, and so many origins, however small they are.
+MAX_SEQUENCES = 1 << 20
+MAX_ORIGINS = 1 << 17
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -74,6 +78,11 @@ def check_chunk(chunk: int, block_elements: int) -> None:
         raise ConfigError(f"block size {block_elements}: expected a number of elements of 1 or more")
 
 
+def block_room(chunk: int, block_elements: int) -> int:
+    """Return the most elements that a block of chunks may have."""
+    return max(chunk, min(block_elements, MAX_SEQUENCES * chunk))
+
+
 def chunked_blocks(
     streams: Iterable[Stream], chunk: int, block_elements: int, finish: Finish, quota: Quota
 ) -> Iterator[CorpusBlock]:
@@ -82,7 +91,7 @@ def chunked_blocks(
     Memory is that of one block and one piece.
     """
     check_chunk(chunk, block_elements)
-    room, growing = max(block_elements, chunk), _Growing()
+    room, growing = block_room(chunk, block_elements), _Growing()
     for stream, start, aligned in _limited(streams, chunk, quota):
         values = aligned
         while len(values):

@@ -17,10 +17,18 @@ from Bio.Data.IUPACData import ambiguous_dna_letters, ambiguous_rna_letters
 from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock
-from ktray.corpora.chunking import Span, check_chunk, chunk_lengths, chunk_origins, within_bits
+from ktray.corpora.chunking import (
+    MAX_ORIGINS,
+    Span,
+    block_room,
+    check_chunk,
+    chunk_lengths,
+    chunk_origins,
+    within_bits,
+)
 from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.side import Column, read_columns, squeeze, unsqueeze, write_columns
-from ktray.corpora.sources import check_file, digest_files, open_plain_or_gzip, pieces, reading
+from ktray.corpora.sources import PIECE_BYTES, check_file, digest_files, open_plain_or_gzip, pieces, reading
 from ktray.errors import ArchiveError, CorpusError
 from ktray.sequences import Values
 
@@ -63,7 +71,7 @@ class DnaCorpus:
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         check_chunk(chunk, block_elements)
-        yield from within_bits(self._blocks(chunk, max(chunk, block_elements)), self.element_bits)
+        yield from within_bits(self._blocks(chunk, block_room(chunk, block_elements)), self.element_bits)
 
     def _blocks(self, chunk: int, room: int) -> Iterator[CorpusBlock]:
         window, bases, sequences = (
@@ -83,7 +91,7 @@ class DnaCorpus:
     def _fill(self, window: _Window, room: int) -> Iterator[bool]:
         """Read into `window`, and yield after each piece whether it was the last."""
         with reading(self.path), open_plain_or_gzip(self.path) as file:
-            for piece in pieces(file, max(room, 1 << 14)):
+            for piece in pieces(file, min(max(room, 1 << 14), PIECE_BYTES)):
                 window.append(piece)
                 yield False
         window.check_ended()
@@ -102,7 +110,7 @@ class _Window:
     raw: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
     records: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    bases: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    bases: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     number: int = 0
     name: str = ""
     offset: int = 0
@@ -117,7 +125,8 @@ class _Window:
         self.raw = np.concatenate([self.raw, piece])
         self.classes = np.concatenate([self.classes, classes])
         self.records = np.concatenate([self.records, records + before])
-        self.bases = np.concatenate([self.bases, np.flatnonzero(classes < _LETTER) + before])
+        bases = (np.flatnonzero(classes < _LETTER) + before).astype(np.uint32)
+        self.bases = np.concatenate([self.bases, bases])
         self._check(before)
         self.lines += _line_ends(piece)
 
@@ -177,20 +186,26 @@ class _Window:
 
     def next_cut(self, chunk: int, room: int, last: bool) -> int:
         """Return how many bytes the next block takes, or 0 where more must be read first."""
+        most = int(self.records[MAX_ORIGINS]) if len(self.records) > MAX_ORIGINS else 0
         if len(self.bases) > room:
             count = self._whole_chunks(room, chunk)
-            return int(self.bases[count - 1]) + 1
-        if last:
-            return len(self.raw)
-        return self._line_cut() if len(self.raw) > MAX_RESTORED_BYTES + 8 * room else 0
+            cut = int(self.bases[count - 1]) + 1
+            return min(cut, most) if most else cut
+        if last or most:
+            return most or len(self.raw)
+        return self._line_cut() if len(self.raw) > MAX_RESTORED_BYTES + 2 * room else 0
 
     def _whole_chunks(self, count: int, chunk: int) -> int:
         """Return the largest number of bases up to `count` that ends a chunk (chunks start at a record's
         first base, and at the window's)."""
-        firsts = np.searchsorted(self.bases, self.records)
+        firsts = self._bases_before(self.records)
         inside = firsts[firsts <= count]
         start = int(inside[-1]) if len(inside) else 0
         return start + (count - start) // chunk * chunk
+
+    def _bases_before(self, at: int | Column) -> Column:
+        # In the positions' own type: numpy would widen all of them for any other.
+        return np.searchsorted(self.bases, np.asarray(at, dtype=np.uint32))
 
     def _line_cut(self) -> int:
         """Return the position behind the last complete line, so that no header is divided, or 0."""
@@ -203,7 +218,7 @@ class _Window:
         self, cut: int, chunk: int, bases: int | None, sequences: int | None, element_bits: int
     ) -> CorpusBlock:
         """Remove the first `cut` bytes, or fewer where a limit falls among them, and return their block."""
-        spans = self._spans(int(np.searchsorted(self.bases, cut)))
+        spans = self._spans(int(self._bases_before(cut)))
         lengths = chunk_lengths(spans, chunk)
         count = int(lengths[:sequences].sum())
         count = count if bases is None else min(count, bases)
@@ -221,7 +236,7 @@ class _Window:
 
     def _spans(self, count: int) -> list[Span]:
         """Return what the records have of the window's first `count` bases."""
-        firsts = np.searchsorted(self.bases[:count], self.records)
+        firsts = np.minimum(self._bases_before(self.records), count)
         spans = [Span(f"{self.number}:{self.name}", self.offset, int(firsts[0]) if len(firsts) else count)]
         for i, (first, stop) in enumerate(zip(firsts, np.append(firsts, count)[1:], strict=True)):
             if stop > first:
@@ -231,11 +246,11 @@ class _Window:
 
     def _drop(self, cut: int, spans: list[Span]) -> None:
         gone = int(np.searchsorted(self.records, cut))
-        taken = int(np.searchsorted(self.bases, cut))
+        taken = int(self._bases_before(cut))
         if gone:
             last = int(self.records[gone - 1])
             self.name, self.number = self._header_word(last), self.number + gone
-            self.offset = taken - int(np.searchsorted(self.bases, last))
+            self.offset = taken - int(self._bases_before(last))
         else:
             self.offset += taken
         self.raw, self.classes = self.raw[cut:], self.classes[cut:]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ktray.corpora.blocks import Corpus, CorpusBlock, Origin
+from ktray.corpora.chunking import MAX_ORIGINS
 from ktray.corpora.jsonl import lines_bytes
 from ktray.corpora.selection import selected_digest
 
@@ -88,6 +89,7 @@ def _merged(blocks: Iterator[CorpusBlock], block_elements: int) -> Iterator[Corp
     held: list[CorpusBlock] = []
     for block in blocks:
         full = sum(len(other.values) for other in held) + len(block.values) > block_elements
+        full |= sum(len(other.origins) for other in held) + len(block.origins) > MAX_ORIGINS
         if held and (full or _nature(held[0]) != _nature(block)):
             yield _joined(held)
             held = []

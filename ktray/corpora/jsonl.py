@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock, Origin
-from ktray.corpora.chunking import check_chunk, within_bits
+from ktray.corpora.chunking import MAX_SEQUENCES, check_chunk, within_bits
 from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.sources import check_file, digest_files, open_plain_or_gzip, reading
 from ktray.errors import CorpusError
@@ -57,9 +57,9 @@ class SequencesCorpus:
 
     def _blocks(self, block_elements: int) -> Iterator[CorpusBlock]:
         # Empty sequences take no elements, so that a block is also bounded by their number.
-        growing, first = _Growing(), 0
+        growing, first, most = _Growing(), 0, min(block_elements, MAX_SEQUENCES)
         for values in self._limited():
-            full = growing.size + len(values) > block_elements or len(growing.parts) >= block_elements
+            full = growing.size + len(values) > block_elements or len(growing.parts) >= most
             if growing.parts and full:
                 yield self._finish(growing.parts, first)
                 growing, first = _Growing(), first + len(growing.parts)
@@ -136,9 +136,9 @@ def lines_bytes(values: Values, lengths: NDArray[np.int64]) -> int:
 
 def restore_lines(values: Values, lengths: NDArray[np.int64], side: bytes) -> bytes:
     """Return one JSON line a sequence."""
-    numbers, ends = values.tolist(), np.cumsum(lengths).tolist()
+    ends = np.cumsum(lengths).tolist()
     starts = [0, *ends[:-1]]
-    lines = (json.dumps({"sequence": numbers[i:j]}) for i, j in zip(starts, ends, strict=True))
+    lines = (json.dumps({"sequence": values[i:j].tolist()}) for i, j in zip(starts, ends, strict=True))
     return "".join(f"{line}\n" for line in lines).encode()
 
 

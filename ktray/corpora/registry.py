@@ -23,21 +23,24 @@ Opener = Callable[[str, Path, int, Limit], Corpus]
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """How a corpus is opened, the bits an element counts for, and what is downloaded without `--input`."""
+    """How a corpus is opened, the bits an element counts for, and the downloads that it may be read from:
+    the first without `--input`, any as `--input NAME`."""
 
     opener: Opener
     element_bits: int = 8
-    download: str = ""
+    downloads: tuple[str, ...] = ()
 
+
+_LIBRISPEECH = ("librispeech-dev-clean", "librispeech-test-clean")
 
 _CORPORA: dict[str, _Entry] = {
     "text": _Entry(open_bytes),
-    "enwik8": _Entry(open_enwik, download="enwik8"),
-    "enwik9": _Entry(open_enwik, download="enwik9"),
-    "dna": _Entry(open_dna, 3, download="grch38"),
-    "audio16": _Entry(open_audio, download="librispeech-dev-clean"),
-    "audio8": _Entry(open_audio, download="librispeech-dev-clean"),
-    "mfcc": _Entry(open_audio, download="librispeech-dev-clean"),
+    "enwik8": _Entry(open_enwik, downloads=("enwik8",)),
+    "enwik9": _Entry(open_enwik, downloads=("enwik9",)),
+    "dna": _Entry(open_dna, 3, downloads=("grch38",)),
+    "audio16": _Entry(open_audio, downloads=_LIBRISPEECH),
+    "audio8": _Entry(open_audio, downloads=_LIBRISPEECH),
+    "mfcc": _Entry(open_audio, downloads=_LIBRISPEECH),
     "sequences": _Entry(open_sequences),
     "file": _Entry(open_bytes),
 }
@@ -58,7 +61,8 @@ def open_corpus(
     cache_dir: Path | None = None,
     progress: bool = True,
 ) -> Corpus:
-    """Open the corpus `name` on the file or folder `input`, or on its public download where there is none.
+    """Open the corpus `name` on the file or folder `input`, or on its public download where there is none
+    (`input` may also name a download: `librispeech-test-clean`).
 
     `element_bits` (1..8) overrides the bits an element counts for; `limit` (`1MB`, `500seq`) takes the
     front of the corpus, then `sample` draws so many sequences by `seed`. Downloads go to `cache_dir`.
@@ -93,7 +97,14 @@ def _open(
             raise ConfigError("--corpus sample is shipped with ktray; leave out --input and --element-bits")
         return MixedCorpus(limit=limit)
     entry = _CORPORA[name]
-    if input is None and not entry.download:
-        raise ConfigError(f"--corpus {name} needs a file; name it with --input PATH")
-    path = input or downloads.fetch(entry.download, name, cache_dir, progress=progress)
+    path = _path(name, entry, input, cache_dir, progress)
     return entry.opener(name, path, element_bits or entry.element_bits, limit)
+
+
+def _path(name: str, entry: _Entry, input: Path | None, cache_dir: Path | None, progress: bool) -> Path:
+    if input is not None and (input.exists() or str(input) not in entry.downloads):
+        return input
+    if not entry.downloads:
+        raise ConfigError(f"--corpus {name} needs a file; name it with --input PATH")
+    wanted = entry.downloads[0] if input is None else str(input)
+    return downloads.fetch(wanted, name, cache_dir, progress=progress)

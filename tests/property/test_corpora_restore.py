@@ -123,11 +123,27 @@ def test_a_fasta_with_few_bases_is_cut_by_its_bytes(
     path = tmp_path / "x.fa"
     path.write_bytes(data)
     with monkeypatch.context() as patch:
-        patch.setattr(dna, "MAX_RESTORED_BYTES", cap - 8 * max(cuts))
+        patch.setattr(dna, "MAX_RESTORED_BYTES", cap - 2 * max(cuts))
         patch.setattr(dna, "pieces", lambda file, size: iter(lambda: file.read(cap), b""))
         blocks = list(open_corpus("dna", path).blocks(*cuts))
     assert b"".join(map(restore_block, blocks)) == data
     check_blocks(blocks, *cuts)
+
+
+@CHECKS
+@given(data=fasta_bytes(), cuts=CUTS, most=st.integers(1, 3))
+def test_a_fasta_of_many_records_is_cut_by_their_number(
+    tmp_path: Path, data: bytes, cuts: tuple[int, int], most: int, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "x.fa"
+    path.write_bytes(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(dna, "MAX_ORIGINS", most)
+        blocks = list(open_corpus("dna", path).blocks(*cuts))
+    assert b"".join(map(restore_block, blocks)) == data
+    assert all(len(block.origins) <= most + 1 for block in blocks)
+    check_blocks(blocks, *cuts)
+    check_ids(blocks, list(open_corpus("dna", path).blocks(*cuts)))
 
 
 @CHECKS
