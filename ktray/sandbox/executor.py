@@ -104,9 +104,9 @@ class _Zygote:
             hello = json.loads(self._take(wire.LENGTH.unpack(self._take(4, deadline))[0], deadline))
         except _Died:
             self.close()
-            raise PipelineError(
-                f"the sandbox's process did not start (exit code {self._process.poll()}); its reason is above"
-            ) from None
+            if (self._process.returncode or 0) < 0:
+                raise
+            raise PipelineError("the sandbox's process did not start; its reason is above") from None
         return IsolationReport.of(hello["layers"], hello["missing"])
 
     def _take(self, count: int, deadline: float) -> bytes:
@@ -166,6 +166,17 @@ class _Zygote:
             self._process.kill()
             self._process.wait()
         self._replies.close()
+
+
+def _start(limits: SandboxLimits, library: _Library, tries: int = 3) -> _Zygote:
+    """Start a warm process; one that somebody kills meanwhile is started again."""
+    for _ in range(tries - 1):
+        with contextlib.suppress(_Died):
+            return _Zygote(limits, library)
+    try:
+        return _Zygote(limits, library)
+    except _Died:
+        raise PipelineError("the sandbox's process did not start; its reason is above") from None
 
 
 _ENVIRONMENT = {
@@ -275,7 +286,7 @@ class Sandbox:
 
     def _zygote(self, library: _Library) -> _Zygote:
         if library not in self._zygotes:
-            zygote = _Zygote(self.limits, library)
+            zygote = _start(self.limits, library)
             self._zygotes[library] = zygote
             if self._required is not None:
                 zygote.report.require(self._required)

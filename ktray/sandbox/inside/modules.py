@@ -69,9 +69,8 @@ def import_library(library: str) -> None:
     """
     # Hooks at forks reseed and reset what nobody has touched, and cost more than the fork.
     os.register_at_fork = lambda **hooks: None
-    names = (
-        list(gate.IMPORTS) if library == "small" else LIBRARY + [f"encodings.{name}" for name in ENCODINGS]
-    )
+    names = sorted(gate.IMPORTS) if library == "small" else LIBRARY.copy()
+    names += [f"encodings.{name}" for name in ENCODINGS]
     for name in names + (NUMPY if library == "numpy" else []):
         try:
             importlib.import_module(name)

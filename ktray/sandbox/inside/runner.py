@@ -120,9 +120,9 @@ def _failed(error: BaseException) -> Result:
 def describe(error: BaseException) -> bytes:
     """Return `line N: Type: message`, capped; the program's own code may run in `str(error)`."""
     try:
-        line = error.lineno if isinstance(error, SyntaxError) else _line(error.__traceback__)
-        text = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
-        return f"line {line}: {text}".encode("utf-8", "replace")[:DETAIL_BYTES]
+        line = error.lineno or 1 if isinstance(error, SyntaxError) else _line(error.__traceback__)
+        text = str(error.msg if isinstance(error, SyntaxError) else error)[:DETAIL_BYTES]
+        return f"line {line}: {type(error).__name__}: {text}".encode("utf-8", "replace")[:DETAIL_BYTES]
     except BaseException:
         return b"an exception that cannot be printed"
 

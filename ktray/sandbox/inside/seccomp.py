@@ -53,6 +53,11 @@ def _guard(number: int, body: bytes) -> bytes:
     return _instruction(_JEQ, number, 0, len(body) // 8) + body
 
 
+def allowed_numbers(machine: str) -> frozenset[int]:
+    """Return the numbers of the system calls that the filter lets through, some only with some arguments."""
+    return frozenset(_NUMBERS.get(machine, {}).values())
+
+
 def assemble(machine: str) -> bytes | None:
     """Return the filter for `machine` (as in `uname -m`), or None where its numbers are not known here."""
     if machine not in _NUMBERS:

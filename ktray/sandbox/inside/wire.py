@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 #: Status bytes; their names are those of `ktray.programs.Outcome`, `ok` and `refused` (by the gate) apart.
 STATUSES = (
@@ -47,8 +48,8 @@ def read_exactly(fd: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data` to `fd`."""
+def write_all(fd: int, data: bytes, write: Callable[[int, memoryview], int] = os.write) -> None:
+    """Write all of `data` to `fd`; `write` is bound here so that nobody can patch it later."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[write(fd, view) :]

@@ -304,6 +304,7 @@ def _be_child(
     confinement: Confinement,
     programs: int,
     work: Callable[[Send], None],
+    leave: Callable[[int], NoReturn] = os._exit,
 ) -> NoReturn:
     """Close this fresh fork, run the programs and end, without ever returning to the zygote's code."""
     code = 1
@@ -327,4 +328,4 @@ def _be_child(
     except OSError:
         code = _EXIT_CHANNEL
     finally:
-        os._exit(code)
+        leave(code)
