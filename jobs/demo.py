@@ -41,7 +41,7 @@ class Config:
     """What to compress and where the results go."""
 
     corpus: str = option("sample", "the corpus: sample, or any that needs no input")
-    folder: Path = option(Path("runs/demo"), "folder of the archive, the restored files and the run directory")
+    folder: Path = option(Path("runs/demo"), "folder of the archive, the restored bytes and the run")
     compress_config: Path = option(Path("configs/compress/demo.yaml"), "config of the compress job")
     limit: str | None = option(None, "only the first so much of the corpus: 64KB or 100seq")
     svg: Path | None = option(None, "also save the table as an SVG picture")
@@ -61,9 +61,10 @@ def run(config: Config) -> dict[str, Any]:
     """Compress, restore, compare; print the table and return the figures by part."""
     archive, restored = config.folder / f"{config.corpus}.kt", config.folder / f"{config.corpus}.restored"
     config.folder.mkdir(parents=True, exist_ok=True)
-    limit = ["--limit", config.limit] if config.limit else []
+    what = ["--config", str(config.compress_config), "--corpus", config.corpus]
+    what += ["--limit", config.limit] if config.limit else []
     where = ["--out", str(archive), "--run", str(config.folder / "run"), "--json"]
-    compressed = _job("compress", ["--config", str(config.compress_config), "--corpus", config.corpus, *limit, *where])
+    compressed = _job("compress", [*what, *where])
     decompressed = _job("decompress", [str(archive), "--out", str(restored), "--json"])
     parts = _parts(config)
     identical = restored.read_bytes() == b"".join(part.restored for part in parts.values())
@@ -90,7 +91,7 @@ def _job(name: str, arguments: list[str]) -> dict[str, Any]:
 def _parts(config: Config) -> dict[str, Part]:
     """Return the corpus's parts in order, read again from the source."""
     parts: dict[str, Part] = {}
-    for block in open_corpus(config.corpus, None, limit=config.limit).blocks(128, 1 << 62):
+    for block in open_corpus(config.corpus, None, limit=config.limit).blocks(128, 16_000_000):
         name = block.part or config.corpus
         old = parts.get(name, Part(b"", 0, b""))
         content = restore(block.kind, block.values, block.lengths, block.side)
@@ -102,10 +103,13 @@ def _parts(config: Config) -> dict[str, Part]:
 def _rates(part: Part, compressed: dict[str, Any], name: str) -> dict[str, float]:
     own = compressed["parts"].get(name, compressed)
     peers = {peer: 8 * len(squeeze(part.values)) / part.input_bits for peer, squeeze in _PEERS.items()}
-    return {"elements": len(part.values), "programs": own["correct_programs"], "ktray": own["archive_rate"], **peers}
+    counts = {"elements": len(part.values), "programs": own["correct_programs"]}
+    return {**counts, "ktray": own["archive_rate"], **peers}
 
 
-def _show(config: Config, rows: dict[str, dict[str, float]], compressed: dict[str, Any], identical: bool) -> None:
+def _show(
+    config: Config, rows: dict[str, dict[str, float]], compressed: dict[str, Any], identical: bool
+) -> None:
     table = Table(title=f"ktray on the {config.corpus} corpus: bits stored / bits of input")
     for column in ("part", "elements", "programs", "ktray", *_PEERS, "restored"):
         table.add_column(column, justify="left" if column in {"part", "restored"} else "right")
@@ -114,8 +118,9 @@ def _show(config: Config, rows: dict[str, dict[str, float]], compressed: dict[st
         rates = [f"{row[column]:.4f}" for column in ("ktray", *_PEERS)]
         table.add_row(name, f"{row['elements']:,}", f"{row['programs']:,}", *rates, verdict)
     table.add_section()
-    total = [f"{compressed['elements']:,}", f"{compressed['correct_programs']:,}", f"{compressed['archive_rate']:.4f}"]
-    table.add_row("whole archive", *total, *[""] * len(_PEERS), verdict)
+    counts = [f"{compressed[name]:,}" for name in ("elements", "correct_programs")]
+    rates = [f"{compressed['archive_rate']:.4f}", *[""] * len(_PEERS)]
+    table.add_row("whole archive", *counts, *rates, verdict)
     out = Console(record=True, width=110)
     out.print(table)
     if config.svg:

@@ -47,7 +47,7 @@ from ktray.sandbox import SandboxLimits, Verifier
 from ktray.sequences import Values
 
 _BATCH = 512
-_WHOLE = 1 << 62
+_BLOCK = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def run_baseline(config: Config) -> dict[str, Any]:
     if not whole and (not config.chunk.isdigit() or int(config.chunk) < 1):
         raise ConfigError(f"--chunk is {config.chunk!r}, expected a length such as 128, or whole")
     corpus = open_corpus(config.corpus, config.input, element_bits=config.element_bits)
-    blocks = corpus.blocks(_WHOLE if whole else int(config.chunk), _WHOLE)
+    blocks = corpus.blocks(_BATCH if whole else int(config.chunk), _BLOCK)
     rate = baseline_rate(
         name, _pieces(blocks, whole), corpus.element_bits, published=config.published, whole=whole
     )
@@ -223,7 +223,7 @@ def write_archive(config: Config, given: Sequence[Given], prior_name: str) -> in
         corpus = open_corpus("sequences", config.input, element_bits=config.element_bits)
         lines = iter(given)
         with ArchiveWriter(path, {"corpus": "sequences", "prior": prior_name}) as writer:
-            for block in corpus.blocks(128, 16_000_000):
+            for block in corpus.blocks(_BATCH, _BLOCK):
                 own = [next(lines) for _ in range(len(block.lengths))]
                 writer.add_block(encode_block(block, worth_coding(own, prior, block.element_bits), prior))
         return path.stat().st_size
