@@ -1,0 +1,287 @@
+"""Execution traces of the reference programs: made in the sandbox, kept as Parquet, filtered.
+
+A trace is correct when the traced execution ends in the right output, whatever was dropped from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ktray.errors import PipelineError
+from ktray.inversion import tracer
+from ktray.inversion.algorithms import algorithm
+from ktray.inversion.kinds import InversionError, Value
+from ktray.inversion.programs import ReferenceProgram
+from ktray.inversion.prompting import coded, shown_program
+from ktray.inversion.tasks import Item
+from ktray.ports import Executor
+from ktray.programs import Language, Program
+from ktray.rundir import committed
+from ktray.sequences import content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLimits:
+    """Caps of one trace: steps kept, and characters of one value."""
+
+    steps: int = 4000
+    text: int = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A variable, or an item of one, and its new value as Python writes it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One executed line: its number and text in the program, and what it changed."""
+
+    line: int
+    text: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One execution of an encoder (`encoder`) or decoder on an item. `output` is the JSON of what it
+    returned; `dropped` counts steps beyond the cap."""
+
+    algorithm: str
+    encoder: bool
+    blinding: int
+    input: str
+    category: str
+    steps: tuple[Step, ...]
+    dropped: int
+    output: str
+    correct: bool
+
+
+#: Runs the tracer on one program with each of several argument lists, and gives back a result for each.
+RunTracer = Callable[[ReferenceProgram, Sequence[Sequence[Value]], TraceLimits], list[dict[str, Any]]]
+
+_SCHEMA = pa.schema(
+    [
+        ("algorithm", pa.string()),
+        ("encoder", pa.bool_()),
+        ("blinding", pa.int32()),
+        ("input", pa.string()),
+        ("category", pa.string()),
+        (
+            "steps",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("line", pa.int32()),
+                        ("text", pa.string()),
+                        ("changes", pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))),
+                    ]
+                )
+            ),
+        ),
+        ("dropped", pa.int32()),
+        ("output", pa.string()),
+        ("correct", pa.bool_()),
+    ]
+)
+#: Traces written as one row group: bounds memory when writing and reading.
+_GROUP = 64
+#: Items traced by one program of the sandbox.
+_CALLS = 16
+
+
+def trace_here(
+    program: ReferenceProgram, calls: Sequence[Sequence[Value]], limits: TraceLimits
+) -> list[dict[str, Any]]:
+    """Run the tracer in this process. Only for reference programs: they are ours."""
+    return [
+        tracer.trace_lines(program.source, program.function, list(arguments), limits.steps, limits.text)
+        for arguments in calls
+    ]
+
+
+def trace_in(executor: Executor) -> RunTracer:
+    """Return a tracer that runs inside a sandbox: its results come back as the bytes of packed JSON."""
+
+    def run(
+        program: ReferenceProgram, calls: Sequence[Sequence[Value]], limits: TraceLimits
+    ) -> list[dict[str, Any]]:
+        text = sandboxed_text(program, calls, limits)
+        (execution,) = executor.execute([Program(Language.PYTHON, text)])
+        if execution.values is None:
+            raise PipelineError(
+                f"tracing {program.function} in the sandbox: {execution.failure} {execution.detail}"
+            )
+        results: list[dict[str, Any]] = json.loads(zlib.decompress(execution.values.tobytes()))
+        return results
+
+    return run
+
+
+def sandboxed_text(program: ReferenceProgram, calls: Sequence[Sequence[Value]], limits: TraceLimits) -> str:
+    """Return a Python program whose `output` is the traces: the tracer's own text, called for each."""
+    body = inspect.getsource(tracer.trace_lines)
+    call = f"trace_lines(source, {program.function!r}, list(a), {limits.steps}, {limits.text})"
+    return (
+        "from __future__ import annotations\n"
+        f"import json, zlib\n{body}\n"
+        f"source = {program.source!r}\n"
+        f"calls = {[list(arguments) for arguments in calls]!r}\n"
+        f"output = list(zlib.compress(json.dumps([{call} for a in calls]).encode(), 1))\n"
+    )
+
+
+def trace_items(
+    items: Iterable[Item],
+    algorithm_name: str,
+    encoder: bool,
+    blinding: int,
+    run: RunTracer,
+    limits: TraceLimits,
+) -> Iterator[Trace]:
+    """Yield the trace of one direction on each item, in order."""
+    known = algorithm(algorithm_name)
+    program = shown_program(known.name, encoder, blinding)
+    waiting = iter(items)
+    while batch := list(islice(waiting, _CALLS)):
+        codes = [coded(known.name, item.text) for item in batch]
+        calls = [
+            (item.text,) if encoder else known.decoder_arguments(c.code, c.side)
+            for item, c in zip(batch, codes, strict=True)
+        ]
+        for item, c, result in zip(batch, codes, run(program, calls, limits), strict=True):
+            whole = [c.code, c.side] if known.has_side else c.code
+            yield _as_trace(
+                known.name, encoder, blinding, item, program, result, whole if encoder else item.text
+            )
+
+
+def _as_trace(
+    name: str,
+    encoder: bool,
+    blinding: int,
+    item: Item,
+    program: ReferenceProgram,
+    result: dict[str, Any],
+    expected: Value,
+) -> Trace:
+    output = list(result["output"]) if isinstance(result["output"], tuple) else result["output"]
+    lines = program.source.splitlines()
+    return Trace(
+        name,
+        encoder,
+        blinding,
+        item.text,
+        item.category,
+        tuple(_step(line, changes, lines) for line, changes in result["steps"]),
+        result["dropped"],
+        json.dumps(output),
+        not result["error"] and output == expected,
+    )
+
+
+def write_traces(path: Path, traces: Iterable[Trace]) -> int:
+    """Write traces as Parquet with the declared schema, whole or not at all; return how many."""
+    count = 0
+    with committed(path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
+        batch: list[dict[str, Any]] = []
+        for trace in traces:
+            batch.append(asdict(trace))
+            count += 1
+            if len(batch) == _GROUP:
+                writer.write_table(pa.Table.from_pylist(batch, schema=_SCHEMA))
+                batch = []
+        writer.write_table(pa.Table.from_pylist(batch, schema=_SCHEMA))
+    return count
+
+
+def read_traces(path: Path) -> Iterator[Trace]:
+    """Yield the traces of a file. Raises InversionError where it is none of ours."""
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InversionError(
+            f"{path}: {str(error).splitlines()[0]}; expected a Parquet file of traces"
+        ) from None
+    with file:
+        if not file.schema_arrow.equals(_SCHEMA):
+            raise InversionError(
+                f"{path}: not a file of traces; expected the columns {', '.join(_SCHEMA.names)}"
+            )
+        for batch in file.iter_batches(_GROUP):
+            yield from map(_trace, batch.to_pylist())
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFilter:
+    """Which traces to keep: right ones, complete ones of at most `max_steps`, of which at most `idle_share`
+    change nothing, and (`distinct_paths`) no two of one program that execute the same lines in order."""
+
+    max_steps: int = 2000
+    idle_share: float = 0.9
+    distinct_paths: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What a filter kept, and how many it dropped for which reason."""
+
+    kept: tuple[Trace, ...]
+    dropped: dict[str, int]
+
+
+def filter_traces(traces: Iterable[Trace], rules: TraceFilter) -> Filtered:
+    """Return the traces that pass, in order; each dropped one is counted under its first reason."""
+    kept: list[Trace] = []
+    dropped = {"wrong": 0, "too_long": 0, "idle": 0, "same_path": 0}
+    paths: set[tuple[str, bool, int, str]] = set()
+    for trace in traces:
+        key = (trace.algorithm, trace.encoder, trace.blinding, path_hash(trace))
+        reason = _reason_to_drop(trace, rules) or ("same_path" if key in paths else "")
+        if reason:
+            dropped[reason] += 1
+            continue
+        kept.append(trace)
+        if rules.distinct_paths:
+            paths.add(key)
+    return Filtered(tuple(kept), dropped)
+
+
+def path_hash(trace: Trace) -> str:
+    """Return a hash of the lines executed, in order."""
+    return content_hash(",".join(str(s.line) for s in trace.steps).encode())
+
+
+def _reason_to_drop(trace: Trace, rules: TraceFilter) -> str:
+    if not trace.correct:
+        return "wrong"
+    if trace.dropped or len(trace.steps) > rules.max_steps:
+        return "too_long"
+    idle = sum(not s.changes for s in trace.steps)
+    return "idle" if idle > rules.idle_share * len(trace.steps) else ""
+
+
+def _step(line: int, changes: list[list[str]], lines: list[str]) -> Step:
+    return Step(line, lines[line - 1].strip(), tuple(Change(name, value) for name, value in changes))
+
+
+def _trace(row: dict[str, Any]) -> Trace:
+    steps = tuple(
+        Step(s["line"], s["text"], tuple(Change(c["name"], c["value"]) for c in s["changes"]))
+        for s in row["steps"]
+    )
+    return Trace(**{**row, "steps": steps})
