@@ -47,6 +47,7 @@ class Sampler(Protocol):
     or SamplerFailed; replies yielded before that count.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]: ...

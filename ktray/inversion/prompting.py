@@ -126,7 +126,8 @@ def _how_written(question: Question, kind: Kind) -> str:
     return formats.describe(question.format, kind).removeprefix("Write the code as a string: ")
 
 
-def _given(question: Question, item: Item) -> str:
+def given_lines(question: Question, item: Item) -> str:
+    """Return the lines that give what a task starts from: the text, or the code."""
     if question.task.asks_code:
         return text_given(question, item, with_side=question.task is Task.FORWARD_GIVEN_DECODER)
     return code_given(question, item)
@@ -140,7 +141,7 @@ def _answer(question: Question, item: Item) -> str:
 def _fields(item: Item, question: Question, templates: Templates) -> dict[str, str]:
     known = algorithm(question.algorithm)
     program = shown_program(question.algorithm, question.task.shows_encoder, question.blinding)
-    given = _given(question, item)
+    given = given_lines(question, item)
     return {
         "algorithm": known.title if question.blinding == 0 else ANONYMOUS,
         "program": program.source.rstrip("\n"),
@@ -166,7 +167,7 @@ def _examples(question: Question, templates: Templates) -> str:
     if not question.examples:
         return ""
     solved = [
-        templates.render("example", {"given": _given(question, e), "answer": _answer(question, e)})
+        templates.render("example", {"given": given_lines(question, e), "answer": _answer(question, e)})
         for e in question.examples
     ]
     return "\n" + templates.render("examples", {"solved": "\n\n".join(solved)}) + "\n"

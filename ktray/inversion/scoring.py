@@ -89,18 +89,24 @@ def score_reply(
 
 
 def is_consistent(question: Question, value: Value, right: Truth) -> bool:
-    """Return whether a wrong prediction still passes through the true program to what was given."""
+    """Return whether a prediction passes through the true program to what was given."""
+    given = question.input if question.task.asks_code else right.coded.code
+    return check_prediction(question, value, right) == given
+
+
+def check_prediction(question: Question, value: Value, right: Truth) -> Value | None:
+    """Return what the true program makes of a prediction: the text its code decodes to, or the code its
+    text encodes to; None where the program rejects it or it is far too long to be right."""
     known = algorithm(question.algorithm)
     try:
         if not question.task.asks_code:
-            return _plausible_text(value, question.input) and known.encode(value).code == right.coded.code
-        return (
-            _plausible_code(known, value, question.input, right)
-            and known.decode(value, right.coded.side) == question.input
-        )
+            return known.encode(value).code if _plausible_text(value, question.input) else None
+        if not _plausible_code(known, value, question.input, right):
+            return None
+        return known.decode(value, right.coded.side)
     except (ValueError, LookupError, TypeError, ArithmeticError):
         # The reference programs reject what is no code of theirs with one of these.
-        return False
+        return None
 
 
 def external_replies(path: Path) -> Iterator[tuple[Question, int, str, str, int | None]]:
