@@ -1,0 +1,178 @@
+"""Blocks of entries in one stream, in their order: what each is, then its program or its literal.
+
+Payload: two bytes that tell the counts it began with, a byte for how literals are coded and that way's own
+header, the number and length of the texts (varints), program texts in one deflate stream (Python, and DSL
+programs beyond the model's bounds), the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ktray.dsl.parser import parse
+from ktray.dsl.printer import to_text
+from ktray.errors import ArchiveError, ProgramError
+from ktray.ports import CodedBlock, Entry, RunProgram
+from ktray.priors.adaptive.counts import Counts
+from ktray.priors.adaptive.desk import Desk, Sink
+from ktray.priors.adaptive.flat import Flat, flatten
+from ktray.priors.adaptive.literals import Way, make_literals, read_way
+from ktray.priors.adaptive.model import ENCODE, FLAG, QUOTE
+from ktray.priors.canonical import variants
+from ktray.priors.texts import deflate_bits, pack_texts, unpack_texts
+from ktray.programs import Language, Program
+from ktray.sequences import Values
+
+#: What an entry may be: a literal, a DSL program in the stream, a program among the texts (Python, DSL).
+_LITERAL, _DSL, _PYTHON, _DSL_TEXT = range(4)
+
+
+def quote(desk: Desk, program: Program, values: Values | None = None) -> tuple[float, Flat] | None:
+    """Return the bits of the cheapest variant of a DSL program, as the desk's model stands, and its flat form.
+
+    None where the text is no DSL program, the model cannot code it, or it does not give `values`.
+    """
+    try:
+        parsed = parse(program.text)
+    except ProgramError:
+        return None
+    best: tuple[float, Flat] | None = None
+    for variant in variants(parsed):
+        flat = flatten(variant)
+        bits = desk.program(flat, QUOTE) if flat else None
+        if flat is None or bits is None or (best and best[0] <= bits):
+            continue
+        output = desk.output(len(flat.rows))
+        if output is not None and (values is None or np.array_equal(output, values)):
+            best = bits, flat
+    return best
+
+
+class BlockEncoder:
+    """Codes one entry after another; `sized` says that lengths of literals must be coded too."""
+
+    def __init__(self, counts: Counts, way: Way, sized: bool) -> None:
+        self._desk = Desk(counts)
+        self._sink = Sink()
+        self._literals = make_literals(way, self._desk)
+        self._sized = sized
+        self._texts: list[str] = []
+        self._program_bits = self._literal_bits = 0.0
+        self._head = counts.digest().to_bytes(2, "little") + way.header()
+
+    def add(self, entry: Entry) -> bool:
+        """Code an entry; return whether it was coded as its program, which must give the entry's values."""
+        literal_bits = self._literals.weigh(entry.values)
+        program = entry.program
+        quoted = None
+        if program is not None and program.language is Language.DSL:
+            quoted = quote(self._desk, program, entry.values)
+        if quoted is not None and quoted[0] < literal_bits:
+            self._add_program(quoted[1])
+        elif quoted is None and program is not None and deflate_bits(program.text) < literal_bits:
+            self._add_text(program)
+        else:
+            self._add_literal(entry.values)
+            return False
+        return True
+
+    def finish(self, as_program: Sequence[bool]) -> CodedBlock:
+        """Return the block."""
+        texts = pack_texts(self._texts)
+        stream = self._sink.finish()
+        payload = self._head + _varint(len(self._texts)) + _varint(len(texts)) + texts + stream
+        flag_bits = float(self._desk.bits[FLAG])
+        program_bits = self._program_bits + 8 * len(texts)
+        return CodedBlock(
+            payload, program_bits, self._literal_bits, flag_bits, np.array(as_program, np.bool_)
+        )
+
+    def _take(self) -> None:
+        self._sink.take(self._desk.events, int(self._desk.mode[3]))
+
+    def _add_program(self, flat: Flat) -> None:
+        self._desk.kind(_DSL)
+        self._take()
+        self._program_bits += self._desk.program(flat, ENCODE) or 0.0
+        self._take()
+
+    def _add_text(self, program: Program) -> None:
+        self._desk.kind(_PYTHON if program.language is Language.PYTHON else _DSL_TEXT)
+        self._take()
+        self._texts.append(program.text)
+
+    def _add_literal(self, values: Values) -> None:
+        self._desk.kind(_LITERAL)
+        self._take()
+        if self._sized:
+            before = self._desk.spent()
+            self._desk.size(len(values))
+            self._take()
+            self._literal_bits += self._desk.spent() - before
+        self._literal_bits += self._literals.encode(values, self._sink)
+
+
+class BlockDecoder:
+    """Decodes one entry after another; mirror of `BlockEncoder`."""
+
+    def __init__(self, counts: Counts, payload: bytes, run: RunProgram) -> None:
+        if payload[:2] != counts.digest().to_bytes(2, "little"):
+            raise ArchiveError(
+                "a block of prior `adaptive` that began with other counts than this version ships; "
+                "restore it with the version that wrote it"
+            )
+        way, size = read_way(payload[2:])
+        count, at = _read_varint(payload, 2 + size)
+        length, at = _read_varint(payload, at)
+        if at + length > len(payload):
+            raise ArchiveError("damaged: a block's program texts are longer than the block")
+        self._texts = iter(unpack_texts(payload[at : at + length], count))
+        self._desk = Desk(counts, np.frombuffer(payload, dtype=np.uint8)[at + length :])
+        self._literals = make_literals(way, self._desk)
+        self._run = run
+
+    def next(self, length: int | None) -> Entry:
+        """Decode an entry, of `length` elements where the archive's layout tells. Raises ArchiveError."""
+        kind = self._desk.kind()
+        if kind == _LITERAL:
+            values = self._literals.decode(self._desk.size() if length is None else length)
+            return Entry(values)
+        program, values = self._next_program(kind)
+        if length is not None and len(values) != length:
+            raise ArchiveError(f"damaged: a program gives {len(values)} elements where {length} are expected")
+        self._literals.learn(values)
+        return Entry(values, program)
+
+    def _next_program(self, kind: int) -> tuple[Program, Values]:
+        if kind == _DSL:
+            parsed, values = self._desk.next_program()
+            return Program(Language.DSL, to_text(parsed)), values
+        text = next(self._texts, None)
+        if text is None:
+            raise ArchiveError("damaged: a block has fewer program texts than its entries name")
+        program = Program(Language.PYTHON if kind == _PYTHON else Language.DSL, text)
+        return program, self._run(program)
+
+
+def _varint(value: int) -> bytes:
+    """Return `value` in groups of seven bits, low ones first, with the top bit where more follow."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(0x80 | (value & 0x7F))
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number at `at` and where it ends. Raises ArchiveError where the data ends first."""
+    value = 0
+    for shift in range(0, 35, 7):
+        if at >= len(data):
+            raise ArchiveError("damaged: a block of prior `adaptive` ends within its header")
+        value |= (data[at] & 0x7F) << shift
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+    raise ArchiveError("damaged: a number in a block's header is too long")

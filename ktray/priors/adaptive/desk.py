@@ -1,0 +1,155 @@
+"""One model and one tape at work: quotes, codes and decodes programs, kinds of entries and plain literals.
+
+The encoder's and the decoder's desks see the same calls in the same order, and so keep the same state.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import int32, int64, njit, uint8
+from numpy.typing import NDArray
+
+from ktray.coding.binary import encode_bit, finish, new_decoder, new_encoder, reserve
+from ktray.dsl.program import DslProgram
+from ktray.errors import ArchiveError
+from ktray.priors.adaptive.counts import Counts
+from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, code_size
+from ktray.priors.adaptive.flat import Flat, unflatten
+from ktray.priors.adaptive.machine import CELLS, OP, SET_LIST, TAPE, X, Y
+from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, Bytes
+from ktray.sequences import Values
+
+NOTHING: Bytes = np.zeros(0, dtype=np.uint8)
+
+#: Elements of a literal coded in one call.
+STRETCH = CELLS // 2
+
+#: The decoder's cell that counts the bytes read, and how many a sound stream may read past its end.
+_READ, _SLACK = 4, 8
+
+
+class Desk:
+    """A model that starts from `counts`, with a tape, and views of what Python looks at.
+
+    A desk with `data` decodes it; one without encodes (see `Sink`) or quotes.
+    """
+
+    def __init__(self, counts: Counts, data: Bytes | None = None) -> None:
+        self.model = np.zeros(1, dtype=MODEL).view(np.recarray)[0]
+        self.tape = np.zeros(1, dtype=TAPE).view(np.recarray)[0]
+        self.mode: NDArray[np.int64] = self.model.mode
+        self.events: NDArray[np.int32] = self.model.events
+        self.bits: NDArray[np.float64] = self.model.bits
+        self.ledger: NDArray[np.float64] = self.model.ledger
+        self.coder: NDArray[np.int64] = self.model.coder
+        self.lines: NDArray[np.int64] = self.tape.lines
+        self.items: NDArray[np.int64] = self.tape.items
+        self.cells: NDArray[np.int64] = self.tape.cells
+        self.begin: NDArray[np.int64] = self.tape.begin
+        self.data = NOTHING if data is None else data
+        self.history = 0
+        self.mode[0] = ENCODE if data is None else DECODE
+        if data is not None:
+            self.coder[:] = new_decoder(data)
+        self.restart(counts)
+
+    def restart(self, counts: Counts) -> None:
+        """Forget what was learned and start from `counts`."""
+        self.model.chance[:] = counts.chance
+        self.model.seen[:] = counts.seen
+        self.model.weights[:] = counts.weights
+
+    def spent(self) -> float:
+        """Return the bits of everything walked through so far."""
+        return float(sum(self.bits.tolist()))
+
+    def program(self, flat: Flat, mode: int) -> float | None:
+        """Walk through a program in mode QUOTE or ENCODE; return its bits, or None where it cannot be coded.
+
+        What is encoded must have been quoted, so that it cannot fail with half of it learned.
+        """
+        rows, items = flat
+        self.lines[: len(rows)] = rows
+        if items:
+            self.items[: len(items)] = items
+        self.mode[0], self.mode[3] = mode, 0
+        before = self.spent()
+        done = code_program(self.model, NOTHING, self.tape, len(rows))
+        return self.spent() - before if done > 0 and self.mode[3] < EVENTS else None
+
+    def output(self, lines: int) -> Values | None:
+        """Return what the program just walked through puts out; None where that is not bytes."""
+        made = self.cells[self.begin[lines - 1] : self.begin[lines]]
+        values = made.astype(np.uint8)
+        return values if (values == made).all() else None
+
+    def next_program(self) -> tuple[DslProgram, Values]:
+        """Decode a program; return it and its output. Raises ArchiveError where there is none."""
+        n = code_program(self.model, self.data, self.tape, 0)
+        values = self.output(n) if n > 0 else None
+        if values is None:
+            raise ArchiveError("damaged: a program in a block of prior `adaptive` does not run")
+        self.check()
+        rows: list[list[int]] = self.lines[:n].tolist()
+        used = max((row[X] + row[Y] for row in rows if row[OP] == SET_LIST), default=0)
+        return unflatten(rows, self.items[:used].tolist()), values
+
+    def kind(self, kind: int = 0) -> int:
+        """Code what the next entry is, 0..3; return it."""
+        self._begin()
+        kind = code_kind(self.model, self.data, self.history, kind)
+        self.history = (self.history << 2 | kind) & 0xFF
+        return kind
+
+    def size(self, size: int = 0) -> int:
+        """Code the length of a literal; return it. Raises ArchiveError where it is negative."""
+        self._begin()
+        size = code_size(self.model, self.data, size)
+        if size < 0:
+            raise ArchiveError("damaged: a literal of negative length")
+        return size
+
+    def literal(self, values: Values, learned: bool) -> Values:
+        """Code at most STRETCH bytes, or decode as many; return them."""
+        self._begin()
+        n = len(values)
+        self.items[:n] = values
+        code_literal(self.model, self.data, self.tape, n, learned)
+        return self.items[:n].astype(np.uint8)
+
+    def check(self) -> None:
+        """Raise ArchiveError where decoding ran past the end of the data."""
+        if self.coder[_READ] > len(self.data) + _SLACK:
+            raise ArchiveError("damaged: a block of prior `adaptive` ends before its last entry")
+
+    def _begin(self) -> None:
+        """Drop events that the sink has taken; encode again where a quote came before."""
+        self.mode[3] = 0
+        if not len(self.data) and self.mode[0] != DECODE:
+            self.mode[0] = ENCODE
+
+
+@njit(uint8[::1](int64[::1], uint8[::1], int32[::1], int64), cache=True)
+def _encode_events(coder: NDArray[np.int64], out: Bytes, events: NDArray[np.int32], n: int) -> Bytes:
+    """Encode the first n events; return `out`, or a larger copy of it."""
+    out = reserve(coder, out, n)
+    for i in range(n):
+        encode_bit(coder, out, events[i] >> 1, events[i] & 1)
+    return out
+
+
+class Sink:
+    """The encoder's end of the stream."""
+
+    def __init__(self) -> None:
+        self._coder = new_encoder()
+        self._out = np.empty(1 << 16, dtype=np.uint8)
+
+    def take(self, events: NDArray[np.int32], n: int) -> None:
+        """Encode the first n events (2 x probability + bit)."""
+        self._out = _encode_events(self._coder, self._out, events, n)
+
+    def finish(self) -> bytes:
+        """Return the whole stream; the sink is then spent."""
+        self._out = reserve(self._coder, self._out, 0)
+        return bytes(self._out[: finish(self._coder, self._out)])

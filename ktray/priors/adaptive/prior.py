@@ -1,0 +1,84 @@
+"""The prior `adaptive`: prices under the shipped counts, blocks under counts that learn as they go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktray.dsl.parser import parse
+from ktray.errors import ArchiveError, ProgramError
+from ktray.ports import CodedBlock, Entry, RunProgram
+from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, quote
+from ktray.priors.adaptive.counts import Counts, shipped_counts
+from ktray.priors.adaptive.desk import Desk
+from ktray.priors.adaptive.literals import find_way
+from ktray.priors.texts import deflate_bits
+from ktray.programs import Language, Program
+
+
+class AdaptivePrior:
+    """Codes programs and literals in one stream, with counts learned while coding (see `driver.py`).
+
+    `literals` names how literal sequences are coded: "uniform", "order0" or a preset of the mixing model. Each
+    block starts from `counts`, by default the shipped ones. Raises ConfigError for an unknown name.
+    """
+
+    name = "adaptive"
+
+    def __init__(self, literals: str = "order0", counts: Counts | None = None) -> None:
+        find_way(literals, 0)
+        self._literals = literals
+        self._counts = shipped_counts() if counts is None else counts
+        self._desk: Desk | None = None
+
+    def __reduce__(self) -> tuple[type[AdaptivePrior], tuple[str, Counts]]:
+        """A copy in another process makes its own tables."""
+        return AdaptivePrior, (self._literals, self._counts)
+
+    def published_bits(self, programs: Sequence[Program]) -> NDArray[np.float64]:
+        """Return `prices`: the paper has no such prior."""
+        return self.prices(programs)
+
+    def prices(self, programs: Sequence[Program]) -> NDArray[np.float64]:
+        """Return the bits of each program's canonical form as the first of a block, without its flag.
+
+        Python programs, and DSL programs beyond the model's bounds, cost 8 x their own raw deflate.
+        """
+        return np.array([self._price(program) for program in programs], dtype=np.float64)
+
+    def encode(self, entries: Sequence[Entry], lengths: NDArray[np.int64] | None) -> CodedBlock:
+        """Return the block; an entry is a literal where that is cheaper, or where its program fails."""
+        way = find_way(self._literals, sum(len(entry.values) for entry in entries))
+        encoder = BlockEncoder(self._counts, way, lengths is None)
+        return encoder.finish([encoder.add(entry) for entry in entries])
+
+    def decode(
+        self, payload: bytes, n: int, lengths: NDArray[np.int64] | None, run: RunProgram
+    ) -> list[Entry]:
+        """Return the block's n entries; mirror of `encode`. Raises ArchiveError on a damaged payload."""
+        decoder = BlockDecoder(self._counts, payload, run)
+        if lengths is None:
+            return [decoder.next(None) for _ in range(n)]
+        if len(lengths) != n:
+            raise ArchiveError(f"damaged: {len(lengths)} lengths for {n} entries of a block")
+        return [decoder.next(int(length)) for length in lengths]
+
+    def _price(self, program: Program) -> float:
+        if program.language is not Language.DSL:
+            return deflate_bits(program.text)
+        if self._desk is None:
+            self._desk = Desk(self._counts)
+        quoted = quote(self._desk, program)
+        return quoted[0] if quoted else _text_price(program)
+
+
+def _text_price(program: Program) -> float:
+    """Return what a DSL program costs as a text; inf where it is none."""
+    try:
+        parse(program.text)
+    except ProgramError:
+        return math.inf
+    return deflate_bits(program.text)
