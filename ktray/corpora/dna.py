@@ -1,9 +1,5 @@
 """`dna`: the bases of a FASTA as symbols 0..7; all else of the file is kept in `side`, so that the file
 itself is restored byte for byte. Memory is that of a block, whatever the size of the genome.
-
-A, C, T, G are 0, 1, 2, 3 and a, c, t, g are 4, 5, 6, 7: bit 2 is the soft mask. This order is the one that
-the published dna.bin shows: its rarest upper-case pairs are 1-3 and 2-0, as CG and TA are in the human
-genome, and its first repeat, 6 4 4 4 5 5 5, is the telomere's taaaccc.
 """
 
 from __future__ import annotations
@@ -13,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from Bio.Data.IUPACData import ambiguous_dna_letters, ambiguous_rna_letters
 from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock
@@ -26,34 +21,27 @@ from ktray.corpora.chunking import (
     chunk_origins,
     within_bits,
 )
+from ktray.corpora.fasta import (
+    BREAK,
+    CLASSES,
+    COMMENT,
+    CR,
+    FOREIGN,
+    KIND,
+    LETTER,
+    LF,
+    RECORD,
+    pack_layout,
+)
 from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
-from ktray.corpora.side import Column, read_columns, squeeze, unsqueeze, write_columns
+from ktray.corpora.side import Column
 from ktray.corpora.sources import PIECE_BYTES, check_file, digest_files, open_plain_or_gzip, pieces, reading
-from ktray.errors import ArchiveError, CorpusError
-from ktray.sequences import Values
+from ktray.errors import CorpusError
 
-KIND = "fasta"
-BASES = b"ACTGactg"
-#: Beside the IUPAC letters, both cases: gaps as alignments write them.
-_OTHER_LETTERS = "".join(sorted(set(ambiguous_dna_letters + ambiguous_rna_letters))) + "-."
 #: A block restores at most about this many bytes, however few bases they hold (a long run of N).
 MAX_RESTORED_BYTES = 1 << 25
 #: Names are cut at this length; the number before them keeps them apart.
 _NAME_BYTES = 256
-
-_LETTER, _BREAK, _FOREIGN = 8, 9, 10
-_LF, _CR, _RECORD, _COMMENT = b"\n\r>;"
-
-
-def _classes() -> NDArray[np.uint8]:
-    table = np.full(256, _FOREIGN, dtype=np.uint8)
-    table[list(b" \t\n\r\v\f")] = _BREAK
-    table[list((_OTHER_LETTERS + _OTHER_LETTERS.lower()).encode())] = _LETTER
-    table[list(BASES)] = np.arange(8)
-    return table
-
-
-_CLASSES = _classes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +62,13 @@ class DnaCorpus:
         yield from within_bits(self._blocks(chunk, block_room(chunk, block_elements)), self.element_bits)
 
     def _blocks(self, chunk: int, room: int) -> Iterator[CorpusBlock]:
-        window, bases, sequences = (
-            _Window(self.path),
-            self.limit.elements(self.element_bits),
-            self.limit.sequences,
-        )
+        window, left = _Window(self.path), self.limit
         for last in self._fill(window, room):
             while cut := window.next_cut(chunk, room, last):
-                block = window.take(cut, chunk, bases, sequences, self.element_bits)
+                block = window.take(cut, chunk, self.element_bits, left)
                 yield block
-                bases = None if bases is None else bases - len(block.values)
-                sequences = None if sequences is None else sequences - len(block.lengths)
-                if bases == 0 or sequences == 0:
+                left = left.after(block)
+                if left.exhausted:
                     return
 
     def _fill(self, window: _Window, room: int) -> Iterator[bool]:
@@ -125,24 +108,24 @@ class _Window:
         self.raw = np.concatenate([self.raw, piece])
         self.classes = np.concatenate([self.classes, classes])
         self.records = np.concatenate([self.records, records + before])
-        bases = (np.flatnonzero(classes < _LETTER) + before).astype(np.uint32)
+        bases = (np.flatnonzero(classes < LETTER) + before).astype(np.uint32)
         self.bases = np.concatenate([self.bases, bases])
         self._check(before)
         self.lines += _line_ends(piece)
 
     def _classify(self, piece: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the class of each byte and the positions of new records."""
-        ends = np.flatnonzero((piece == _LF) | (piece == _CR))
+        ends = np.flatnonzero((piece == LF) | (piece == CR))
         starts = np.concatenate([[0] if self.at_line_start else [], ends + 1]).astype(np.int64)
         starts = starts[starts < len(piece)]
         first = piece[starts]
-        headers = starts[(first == _RECORD) | (first == _COMMENT)]
-        records = starts[first == _RECORD]
+        headers = starts[(first == RECORD) | (first == COMMENT)]
+        records = starts[first == RECORD]
         if self.in_header:
             headers = np.concatenate([[0], headers])
-        classes = _CLASSES[piece]
+        classes = CLASSES[piece]
         stops = np.append(ends, len(piece))[np.searchsorted(ends, headers)]
-        classes[_covered(headers, stops, len(piece))] = _BREAK
+        classes[_covered(headers, stops, len(piece))] = BREAK
         self.in_header = bool(len(stops)) and int(stops[-1]) == len(piece)
         self.at_line_start = bool(len(ends)) and int(ends[-1]) == len(piece) - 1
         return classes, records
@@ -150,8 +133,8 @@ class _Window:
     def _check(self, start: int) -> None:
         """Refuse letters before the first record, and foreign letters, in what was added at `start`."""
         first_record = int(self.records[0]) if len(self.records) else len(self.raw)
-        letters = np.flatnonzero(self.classes[start:] != _BREAK)
-        foreign = np.flatnonzero(self.classes[start:] == _FOREIGN)
+        letters = np.flatnonzero(self.classes[start:] != BREAK)
+        foreign = np.flatnonzero(self.classes[start:] == FOREIGN)
         if not self.number and len(letters) and start + letters[0] < first_record:
             at = start + int(letters[0])
             raise CorpusError(
@@ -209,26 +192,25 @@ class _Window:
 
     def _line_cut(self) -> int:
         """Return the position behind the last complete line, so that no header is divided, or 0."""
-        ends = np.flatnonzero((self.raw == _LF) | (self.raw == _CR))
+        ends = np.flatnonzero((self.raw == LF) | (self.raw == CR))
         if len(ends):
             return int(ends[-1]) + 1
         return 0 if self.in_header else len(self.raw)
 
-    def take(
-        self, cut: int, chunk: int, bases: int | None, sequences: int | None, element_bits: int
-    ) -> CorpusBlock:
-        """Remove the first `cut` bytes, or fewer where a limit falls among them, and return their block."""
+    def take(self, cut: int, chunk: int, element_bits: int, limit: Limit) -> CorpusBlock:
+        """Remove the first `cut` bytes, or fewer where `limit` falls among them, and return their block."""
         spans = self._spans(int(self._bases_before(cut)))
         lengths = chunk_lengths(spans, chunk)
-        count = int(lengths[:sequences].sum())
-        count = count if bases is None else min(count, bases)
+        most = limit.elements(element_bits)
+        count = int(lengths[: limit.sequences].sum())
+        count = count if most is None else min(count, most)
         if count < int(lengths.sum()):
             cut = int(self.bases[count - 1]) + 1
             spans = self._spans(count)
             lengths = chunk_lengths(spans, chunk)
         raw, classes = self.raw[:cut], self.classes[:cut]
-        values = classes[classes < _LETTER]
-        side = squeeze(_layout(raw, classes))
+        values = classes[classes < LETTER]
+        side = pack_layout(raw, classes)
         self._drop(cut, spans)
         return CorpusBlock(
             KIND, values, lengths, chunk_origins(spans, chunk), element_bits, chunk, side, cut, cut
@@ -267,115 +249,11 @@ def _covered(starts: NDArray[np.int64], stops: NDArray[np.int64], size: int) -> 
 
 def _line_ends(piece: NDArray[np.uint8]) -> int:
     """Return the number of line ends, whether they are LF, CR LF or CR."""
-    return max(int(np.count_nonzero(piece == _LF)), int(np.count_nonzero(piece == _CR)))
+    return max(int(np.count_nonzero(piece == LF)), int(np.count_nonzero(piece == CR)))
 
 
 def _letter(byte: int) -> str:
     return repr(chr(byte)) if 32 < byte < 127 else f"byte {byte}"
-
-
-# The layout of a block. Two layers: letters between breaks (line ends, headers, comments, blanks), and
-# bases between other letters. Both are runs behind a gap, and equal neighbours are counted, so that
-# regular lines cost nothing and a run of N costs three numbers.
-
-_PLAIN_BREAKS = (b"\n", b"\r\n")
-_WRITTEN = len(_PLAIN_BREAKS)
-
-
-def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return starts and stops of the runs of True."""
-    steps = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-
-
-def _gaps(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
-    return starts - np.concatenate([[0], stops[:-1]]) if len(starts) else starts
-
-
-def _layout(raw: NDArray[np.uint8], classes: NDArray[np.uint8]) -> bytes:
-    """Return the side of the bytes `raw`: everything in them but their bases."""
-    starts, stops = _runs(classes == _BREAK)
-    codes = _break_codes(raw, starts, stops)
-    gaps, codes_once, counts = _counted(_gaps(starts, stops), codes)
-    texts = [raw[i:j].tobytes() for i, j, code in zip(starts, stops, codes, strict=True) if code == _WRITTEN]
-    sizes = np.array([len(text) for text in texts], dtype=np.int64)
-    letters = classes != _BREAK
-    others = _other_letters(raw[letters], classes[letters])
-    return write_columns([gaps, codes_once, counts, sizes, *others]) + b"".join(texts)
-
-
-def _break_codes(raw: NDArray[np.uint8], starts: Column, stops: Column) -> Column:
-    """Return 0 for a break that is LF, 1 for CR LF, 2 for one that must be written out."""
-    codes = np.full(len(starts), _WRITTEN, dtype=np.int64)
-    codes[(stops - starts == 1) & (raw[starts] == _LF)] = 0
-    second = raw[np.minimum(starts + 1, len(raw) - 1)] if len(starts) else raw[:0]
-    codes[(stops - starts == 2) & (raw[starts] == _CR) & (second == _LF)] = 1
-    return codes
-
-
-def _counted(gaps: Column, codes: Column) -> tuple[Column, Column, Column]:
-    """Return pairs of gap and code without equal neighbours, and how often each came."""
-    if not len(gaps):
-        return gaps, codes, gaps
-    new = np.flatnonzero(np.concatenate([[True], (gaps[1:] != gaps[:-1]) | (codes[1:] != codes[:-1])]))
-    return gaps[new], codes[new], np.diff(np.append(new, len(gaps)))
-
-
-def _other_letters(letters: NDArray[np.uint8], classes: NDArray[np.uint8]) -> list[Column]:
-    """Return gap, byte and length of each run of one letter that is no base."""
-    at = np.flatnonzero(classes == _LETTER)
-    if not len(at):
-        return [at, at, at]
-    kinds = letters[at]
-    new = np.concatenate([[True], (np.diff(at) != 1) | (kinds[1:] != kinds[:-1])])
-    starts = at[new]
-    counts = np.diff(np.append(np.flatnonzero(new), len(at)))
-    return [_gaps(starts, starts + counts), kinds[new].astype(np.int64), counts]
-
-
-def restore_fasta(values: Values, lengths: NDArray[np.int64], side: bytes) -> bytes:
-    """Return the bytes of the FASTA that the bases `values` and `side` stand for."""
-    (gaps, codes, counts, sizes, other_gaps, others, other_counts), text = read_columns(unsqueeze(side), 7)
-    bases = np.frombuffer(BASES, dtype=np.uint8)[values & 7]
-    runs = np.repeat(others.astype(np.uint8), other_counts)
-    letters = _spread(bases, other_gaps, other_counts, runs)
-    codes, gaps = np.repeat(codes, counts), np.repeat(gaps, counts)
-    breaks, break_sizes = _written_out(codes, sizes, text)
-    return _spread(letters, gaps, break_sizes, breaks).tobytes()
-
-
-def _written_out(codes: Column, sizes: Column, text: bytes) -> tuple[NDArray[np.uint8], Column]:
-    """Return the bytes of all breaks one after another, and the size of each."""
-    if int(np.count_nonzero(codes == _WRITTEN)) != len(sizes) or int(sizes.sum()) != len(text):
-        raise ArchiveError("a FASTA block's side data does not fit together; the archive must be made again")
-    break_sizes = codes + 1
-    break_sizes[codes == _WRITTEN] = sizes
-    out = np.full(int(break_sizes.sum()), _LF, dtype=np.uint8)
-    ends = np.cumsum(break_sizes)
-    out[ends[codes == 1] - 2] = _CR
-    out[np.repeat(codes == _WRITTEN, break_sizes)] = np.frombuffer(text, dtype=np.uint8)
-    return out, break_sizes
-
-
-def _spread(
-    base: NDArray[np.uint8], gaps: Column, sizes: Column, inserted: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Return `base` with pieces of `inserted`, each of its size, put in behind their gaps."""
-    if int(gaps.sum()) > len(base):
-        raise ArchiveError("a FASTA block's side data does not fit its bases; the archive must be made again")
-    starts = np.cumsum(gaps + sizes) - sizes
-    mask = _covered_runs(starts, sizes, len(base) + len(inserted))
-    out = np.empty(len(base) + len(inserted), dtype=np.uint8)
-    out[mask], out[~mask] = inserted, base
-    return out
-
-
-def _covered_runs(starts: Column, sizes: Column, size: int) -> NDArray[np.bool_]:
-    # Neighbouring runs may touch (runs of different letters), so that steps are added, not set.
-    steps = np.zeros(size + 1, dtype=np.int8)
-    np.add.at(steps, starts, 1)
-    np.add.at(steps, starts + sizes, -1)
-    return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_)
 
 
 def open_dna(name: str, path: Path, element_bits: int, limit: Limit) -> DnaCorpus:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ktray.corpora import audio, dna, jsonl, plain
+from ktray.corpora import audio, fasta, jsonl, plain
 from ktray.corpora.blocks import CorpusBlock
 from ktray.errors import ArchiveError
 from ktray.sequences import Values
@@ -18,7 +18,7 @@ Restorer = Callable[[Values, NDArray[np.int64], bytes], bytes]
 RESTORERS: dict[str, Restorer] = {
     plain.KIND: plain.restore_bytes,
     jsonl.KIND: jsonl.restore_lines,
-    dna.KIND: dna.restore_fasta,
+    fasta.KIND: fasta.restore_fasta,
     **dict.fromkeys(audio.KINDS.values(), audio.restore_audio),
 }
 
@@ -82,7 +82,7 @@ def _rows(block: CorpusBlock, block_offset: int) -> Iterator[OriginRow]:
 
 
 def _bytes_before(block: CorpusBlock, sequence: int, element: int) -> int:
-    if block.kind == dna.KIND:
+    if block.kind == fasta.KIND:
         return 0
     if block.kind == jsonl.KIND:
         return jsonl.lines_bytes(block.values[:element], block.lengths[:sequence])

@@ -15,7 +15,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ktray.corpora import CorpusBlock, dna, open_corpus, restore
+from ktray.corpora import CorpusBlock, dna, fasta, open_corpus, restore
 from ktray.corpora.restoring import origin_table, restore_block
 from ktray.corpora.side import read_columns, squeeze, unsqueeze, write_columns
 from ktray.errors import ArchiveError
@@ -93,7 +93,7 @@ def test_the_bases_are_those_that_biopython_reads(tmp_path: Path, data: bytes, c
     found: dict[str, str] = {}
     for block in open_corpus("dna", tmp_path / "x.fa").blocks(*cuts):
         for sequence in block.sequences():
-            text = "".join(chr(dna.BASES[value]) for value in sequence.values)
+            text = "".join(chr(fasta.BASES[value]) for value in sequence.values)
             assert sequence.start == len(found.get(sequence.origin, ""))
             found[sequence.origin] = found.get(sequence.origin, "") + text
     expected = ["".join(letter for letter in record if letter in LETTERS) for record in records]
