@@ -11,15 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ktray.dsl.interpreter import execute_text
 from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
 from ktray.errors import ArchiveError, ProgramError
 from ktray.ports import CodedBlock, Entry, RunProgram
-from ktray.priors.adaptive.counts import Counts
+from ktray.priors.adaptive.counts import Counts, blank_counts
 from ktray.priors.adaptive.desk import Desk, Sink
 from ktray.priors.adaptive.flat import Flat, flatten
 from ktray.priors.adaptive.literals import Way, make_literals, read_way
-from ktray.priors.adaptive.model import ENCODE, FLAG, QUOTE
+from ktray.priors.adaptive.model import FLAG
 from ktray.priors.canonical import variants
 from ktray.priors.texts import deflate_bits, pack_texts, unpack_texts
 from ktray.programs import Language, Program
@@ -29,20 +30,24 @@ from ktray.sequences import Values
 _LITERAL, _DSL, _PYTHON, _DSL_TEXT = range(4)
 
 
-def quote(desk: Desk, program: Program, values: Values | None = None) -> tuple[float, Flat] | None:
-    """Return the bits of the cheapest variant of a DSL program, as the desk's model stands, and its flat form.
-
-    None where the text is no DSL program, the model cannot code it, or it does not give `values`.
-    """
+def flat_variants(program: Program) -> list[Flat]:
+    """Return the variants of a DSL program that the model can code; none where the text is no DSL program."""
     try:
         parsed = parse(program.text)
     except ProgramError:
-        return None
+        return []
+    return [flat for flat in map(flatten, variants(parsed)) if flat is not None]
+
+
+def cheapest(desk: Desk, variants: list[Flat], values: Values | None = None) -> tuple[float, Flat] | None:
+    """Return the variant that costs least as the desk's model stands, and its bits.
+
+    None where the model can code none of them, or they do not give bytes, namely `values`.
+    """
     best: tuple[float, Flat] | None = None
-    for variant in variants(parsed):
-        flat = flatten(variant)
-        bits = desk.program(flat, QUOTE) if flat else None
-        if flat is None or bits is None or (best and best[0] <= bits):
+    for flat in variants:
+        bits = desk.quote(flat)
+        if bits is None or (best and best[0] <= bits):
             continue
         output = desk.output(len(flat.rows))
         if output is not None and (values is None or np.array_equal(output, values)):
@@ -66,17 +71,28 @@ class BlockEncoder:
         """Code an entry; return whether it was coded as its program, which must give the entry's values."""
         literal_bits = self._literals.weigh(entry.values)
         program = entry.program
-        quoted = None
+        flat = None
         if program is not None and program.language is Language.DSL:
-            quoted = quote(self._desk, program, entry.values)
-        if quoted is not None and quoted[0] < literal_bits:
-            self._add_program(quoted[1])
-        elif quoted is None and program is not None and deflate_bits(program.text) < literal_bits:
+            flat = self._chosen(flat_variants(program), entry.values, literal_bits)
+        if flat is not None:
+            self._desk.kind(_DSL)
+            self._program_bits += self._desk.program(flat)
+            self._sink.drain(self._desk)
+        elif (
+            program is not None and deflate_bits(program.text) < literal_bits and _needs_text(program, entry)
+        ):
             self._add_text(program)
         else:
             self._add_literal(entry.values)
             return False
         return True
+
+    def _chosen(self, variants: list[Flat], values: Values, literal_bits: float) -> Flat | None:
+        """Return the variant to code, or None where the literal is cheaper or there is none."""
+        if len(variants) == 1 and 0 <= self._desk.bound(variants[0], values) < literal_bits:
+            return variants[0]
+        quoted = cheapest(self._desk, variants, values)
+        return quoted[1] if quoted and quoted[0] < literal_bits else None
 
     def finish(self, as_program: Sequence[bool]) -> CodedBlock:
         """Return the block."""
@@ -89,29 +105,31 @@ class BlockEncoder:
             payload, program_bits, self._literal_bits, flag_bits, np.array(as_program, np.bool_)
         )
 
-    def _take(self) -> None:
-        self._sink.take(self._desk.events, int(self._desk.mode[3]))
-
-    def _add_program(self, flat: Flat) -> None:
-        self._desk.kind(_DSL)
-        self._take()
-        self._program_bits += self._desk.program(flat, ENCODE) or 0.0
-        self._take()
-
     def _add_text(self, program: Program) -> None:
         self._desk.kind(_PYTHON if program.language is Language.PYTHON else _DSL_TEXT)
-        self._take()
+        self._sink.drain(self._desk)
         self._texts.append(program.text)
 
     def _add_literal(self, values: Values) -> None:
         self._desk.kind(_LITERAL)
-        self._take()
+        self._sink.drain(self._desk)
         if self._sized:
             before = self._desk.spent()
             self._desk.size(len(values))
-            self._take()
             self._literal_bits += self._desk.spent() - before
         self._literal_bits += self._literals.encode(values, self._sink)
+
+
+def _needs_text(program: Program, entry: Entry) -> bool:
+    """Return whether only a text can hold the program: Python, or good DSL beyond the model's bounds."""
+    if program.language is Language.PYTHON:
+        return True
+    done = execute_text(program.text)
+    return (
+        done.values is not None
+        and np.array_equal(done.values, entry.values)
+        and cheapest(Desk(blank_counts()), flat_variants(program)) is None
+    )
 
 
 class BlockDecoder:

@@ -13,10 +13,10 @@ from ktray.coding.binary import encode_bit, finish, new_decoder, new_encoder, re
 from ktray.dsl.program import DslProgram
 from ktray.errors import ArchiveError
 from ktray.priors.adaptive.counts import Counts
-from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, code_size
+from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, code_size, plain_bound
 from ktray.priors.adaptive.flat import Flat, unflatten
 from ktray.priors.adaptive.machine import CELLS, OP, SET_LIST, TAPE, X, Y
-from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, Bytes
+from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, QUOTE, Bytes
 from ktray.sequences import Values
 
 NOTHING: Bytes = np.zeros(0, dtype=np.uint8)
@@ -35,17 +35,18 @@ class Desk:
     """
 
     def __init__(self, counts: Counts, data: Bytes | None = None) -> None:
-        self.model = np.zeros(1, dtype=MODEL).view(np.recarray)[0]
-        self.tape = np.zeros(1, dtype=TAPE).view(np.recarray)[0]
-        self.mode: NDArray[np.int64] = self.model.mode
-        self.events: NDArray[np.int32] = self.model.events
-        self.bits: NDArray[np.float64] = self.model.bits
-        self.ledger: NDArray[np.float64] = self.model.ledger
-        self.coder: NDArray[np.int64] = self.model.coder
-        self.lines: NDArray[np.int64] = self.tape.lines
-        self.items: NDArray[np.int64] = self.tape.items
-        self.cells: NDArray[np.int64] = self.tape.cells
-        self.begin: NDArray[np.int64] = self.tape.begin
+        self.models = np.zeros(1, dtype=MODEL)
+        self.tapes = np.zeros(1, dtype=TAPE)
+        model, tape = self.models[0], self.tapes[0]
+        self.mode: NDArray[np.int64] = model["mode"]
+        self.events: NDArray[np.int32] = model["events"]
+        self.bits: NDArray[np.float64] = model["bits"]
+        self.ledger: NDArray[np.float64] = model["ledger"]
+        self.coder: NDArray[np.int64] = model["coder"]
+        self.lines: NDArray[np.int64] = tape["lines"]
+        self.items: NDArray[np.int64] = tape["items"]
+        self.cells: NDArray[np.int64] = tape["cells"]
+        self.begin: NDArray[np.int64] = tape["begin"]
         self.data = NOTHING if data is None else data
         self.history = 0
         self.mode[0] = ENCODE if data is None else DECODE
@@ -55,27 +56,42 @@ class Desk:
 
     def restart(self, counts: Counts) -> None:
         """Forget what was learned and start from `counts`."""
-        self.model.chance[:] = counts.chance
-        self.model.seen[:] = counts.seen
-        self.model.weights[:] = counts.weights
+        self.models["chance"][0] = counts.chance
+        self.models["seen"][0] = counts.seen
+        self.models["weights"][0] = counts.weights
 
     def spent(self) -> float:
         """Return the bits of everything walked through so far."""
         return float(sum(self.bits.tolist()))
 
-    def program(self, flat: Flat, mode: int) -> float | None:
-        """Walk through a program in mode QUOTE or ENCODE; return its bits, or None where it cannot be coded.
-
-        What is encoded must have been quoted, so that it cannot fail with half of it learned.
-        """
+    def load(self, flat: Flat) -> None:
+        """Put a program on the tape."""
         rows, items = flat
         self.lines[: len(rows)] = rows
         if items:
             self.items[: len(items)] = items
-        self.mode[0], self.mode[3] = mode, 0
+
+    def bound(self, flat: Flat, values: Values) -> int:
+        """Return more bits than a program that gives `values` should cost, or -1 (see `plain_bound`)."""
+        self.load(flat)
+        return int(plain_bound(self.tapes, len(flat.rows), values))
+
+    def quote(self, flat: Flat) -> float | None:
+        """Return a program's bits as the model stands, or None where it cannot be coded."""
+        self.load(flat)
+        self.mode[0], self.mode[3] = QUOTE, 0
         before = self.spent()
-        done = code_program(self.model, NOTHING, self.tape, len(rows))
-        return self.spent() - before if done > 0 and self.mode[3] < EVENTS else None
+        done = code_program(self.models, NOTHING, self.tapes, len(flat.rows))
+        bits = self.spent() - before if done > 0 and self.mode[3] < EVENTS else None
+        self.mode[0], self.mode[3] = ENCODE, 0
+        return bits
+
+    def program(self, flat: Flat) -> float:
+        """Encode a program that was quoted, or bounded, and so cannot fail; return its bits."""
+        self.load(flat)
+        before = self.spent()
+        code_program(self.models, NOTHING, self.tapes, len(flat.rows))
+        return self.spent() - before
 
     def output(self, lines: int) -> Values | None:
         """Return what the program just walked through puts out; None where that is not bytes."""
@@ -85,7 +101,7 @@ class Desk:
 
     def next_program(self) -> tuple[DslProgram, Values]:
         """Decode a program; return it and its output. Raises ArchiveError where there is none."""
-        n = code_program(self.model, self.data, self.tape, 0)
+        n = code_program(self.models, self.data, self.tapes, 0)
         values = self.output(n) if n > 0 else None
         if values is None:
             raise ArchiveError("damaged: a program in a block of prior `adaptive` does not run")
@@ -96,37 +112,28 @@ class Desk:
 
     def kind(self, kind: int = 0) -> int:
         """Code what the next entry is, 0..3; return it."""
-        self._begin()
-        kind = code_kind(self.model, self.data, self.history, kind)
+        kind = code_kind(self.models, self.data, self.history, kind)
         self.history = (self.history << 2 | kind) & 0xFF
         return kind
 
     def size(self, size: int = 0) -> int:
         """Code the length of a literal; return it. Raises ArchiveError where it is negative."""
-        self._begin()
-        size = code_size(self.model, self.data, size)
+        size = code_size(self.models, self.data, size)
         if size < 0:
             raise ArchiveError("damaged: a literal of negative length")
         return size
 
     def literal(self, values: Values, learned: bool) -> Values:
         """Code at most STRETCH bytes, or decode as many; return them."""
-        self._begin()
         n = len(values)
         self.items[:n] = values
-        code_literal(self.model, self.data, self.tape, n, learned)
+        code_literal(self.models, self.data, self.tapes, n, learned)
         return self.items[:n].astype(np.uint8)
 
     def check(self) -> None:
         """Raise ArchiveError where decoding ran past the end of the data."""
         if self.coder[_READ] > len(self.data) + _SLACK:
             raise ArchiveError("damaged: a block of prior `adaptive` ends before its last entry")
-
-    def _begin(self) -> None:
-        """Drop events that the sink has taken; encode again where a quote came before."""
-        self.mode[3] = 0
-        if not len(self.data) and self.mode[0] != DECODE:
-            self.mode[0] = ENCODE
 
 
 @njit(uint8[::1](int64[::1], uint8[::1], int32[::1], int64), cache=True)
@@ -148,6 +155,11 @@ class Sink:
     def take(self, events: NDArray[np.int32], n: int) -> None:
         """Encode the first n events (2 x probability + bit)."""
         self._out = _encode_events(self._coder, self._out, events, n)
+
+    def drain(self, desk: Desk) -> None:
+        """Encode what the desk has coded since it was drained last."""
+        self.take(desk.events, int(desk.mode[3]))
+        desk.mode[3] = 0
 
     def finish(self) -> bytes:
         """Return the whole stream; the sink is then spent."""

@@ -34,6 +34,7 @@ from ktray.priors.adaptive.machine import (
     SUBSTITUTE,
     SUBTRACT_ITEM,
     TAPE_TYPE,
+    TAPES_TYPE,
     UP,
     Tape,
     X,
@@ -53,6 +54,7 @@ from ktray.priors.adaptive.model import (
     LITERAL,
     MAX_LINES,
     MODEL_TYPE,
+    MODELS_TYPE,
     QUOTE,
     REFERENCE,
     Bytes,
@@ -69,6 +71,8 @@ from ktray.priors.adaptive.model import (
 _NONE, END = NATIVE, NATIVE
 
 _M, _T, _B, _I = MODEL_TYPE, TAPE_TYPE, BYTES_TYPE, int64
+_MS, _TS = MODELS_TYPE, TAPES_TYPE
+Models = Tapes = np.ndarray
 
 # Numbers to code; each has two mixers (see `code_bounded`).
 (
@@ -449,7 +453,7 @@ def _code_constants(m: Model, data: Bytes, t: Tape, i: int, op: int) -> None:
 
 
 @njit(_I(_M, _B, _T, _I), cache=True)
-def code_program(m: Model, data: Bytes, t: Tape, n: int) -> int:
+def _code_program(m: Model, data: Bytes, t: Tape, n: int) -> int:
     """Code the program on the tape (of n lines when not decoding) and run it; return its number of lines, or
     -1 where a line fails or leaves the machine's bounds (only then is nothing usable coded)."""
     i = 0
@@ -475,9 +479,17 @@ def code_program(m: Model, data: Bytes, t: Tape, n: int) -> int:
         i += 1
 
 
-@njit(_I(_M, _B, _I, _I), cache=True)
-def code_kind(m: Model, data: Bytes, history: int, kind: int) -> int:
+@njit(_I(_MS, _B, _TS, _I), cache=True)
+def code_program(models: Models, data: Bytes, tapes: Tapes, n: int) -> int:
+    """Code the program on the tape (of n lines when not decoding) and run it; return its number of lines, or
+    -1 where a line fails or leaves the machine's bounds."""
+    return _code_program(models[0], data, tapes[0], n)
+
+
+@njit(_I(_MS, _B, _I, _I), cache=True)
+def code_kind(models: Models, data: Bytes, history: int, kind: int) -> int:
     """Code what an entry is, 0..3; `history` holds the kinds before it, two bits each."""
+    m = models[0]
     m.mode[1], m.mode[2] = 0, FLAG
     set_context(m, 0, 4, history & 3)
     set_context(m, 1, 4, history & 15)
@@ -486,17 +498,19 @@ def code_kind(m: Model, data: Bytes, history: int, kind: int) -> int:
     return high * 2 + code_bit(m, data, 3, 2 + high, _D_KIND, 0, kind & 1)
 
 
-@njit(_I(_M, _B, _I), cache=True)
-def code_size(m: Model, data: Bytes, size: int) -> int:
+@njit(_I(_MS, _B, _I), cache=True)
+def code_size(models: Models, data: Bytes, size: int) -> int:
     """Code the length of a literal; a damaged stream may give a negative one."""
+    m = models[0]
     m.mode[1], m.mode[2] = 0, LITERAL
     _contexts(m, _D_SIZE, 0, 0)
     return code_gamma(m, data, _D_SIZE, size)
 
 
-@njit(void(_M, _B, _T, _I, _I), cache=True)
-def code_literal(m: Model, data: Bytes, t: Tape, n: int, learned: int) -> None:
+@njit(void(_MS, _B, _TS, _I, _I), cache=True)
+def code_literal(models: Models, data: Bytes, tapes: Tapes, n: int, learned: int) -> None:
     """Code n bytes that stand in `items`: each by itself, under the model learned so far or 8 bits each."""
+    m, t = models[0], tapes[0]
     m.mode[1], m.mode[2] = 0, LITERAL
     _contexts(m, _D_LITERAL, 0, 0)
     for k in range(n):
@@ -509,9 +523,10 @@ def code_literal(m: Model, data: Bytes, t: Tape, n: int, learned: int) -> None:
             t.items[k] = value
 
 
-@njit(void(_M, float64[::1]), cache=True)
-def literal_costs(m: Model, costs: NDArray[np.float64]) -> None:
+@njit(void(_MS, float64[::1]), cache=True)
+def literal_costs(models: Models, costs: NDArray[np.float64]) -> None:
     """Fill in the bits of each byte as a learned literal by now; the model stays as it is."""
+    m = models[0]
     mode = m.mode[0]
     m.mode[0], m.mode[1], m.mode[2] = QUOTE, 0, LITERAL
     _contexts(m, _D_LITERAL, 0, 0)
@@ -522,3 +537,34 @@ def literal_costs(m: Model, costs: NDArray[np.float64]) -> None:
         costs[value] = m.bits[LITERAL]
     m.bits[LITERAL] = before
     m.mode[0], m.mode[3] = mode, 0
+
+
+@njit(_I(_TS, _I, _B), cache=True)
+def plain_bound(tapes: Tapes, n: int, values: Bytes) -> int:
+    """Return more bits than the program on the tape should cost, or -1 where nothing simple can be said.
+
+    Something can be said of programs of byte-sized integers that run and give `values`.
+    """
+    t = tapes[0]
+    bits = 40
+    for i in range(n):
+        line = t.lines[i]
+        if not run_line(t, i):
+            return -1
+        bits += 16 + 3 * i
+        if line[OP] == SET_LIST:
+            bits += 9 * line[Y]
+            if t.lowest[i] < 0 or t.highest[i] > 255:
+                return -1
+        else:
+            for column in range(X, COLUMNS):
+                if line[column] < 0 or line[column] > 256:
+                    return -1
+                bits += 10 if line[column] else 0
+    begin = t.begin[n - 1]
+    if t.begin[n] - begin != len(values):
+        return -1
+    for k in range(len(values)):
+        if t.cells[begin + k] != values[k]:
+            return -1
+    return bits

@@ -96,7 +96,7 @@ class PlainLiterals:
     def weigh(self, values: Values) -> float:
         """Return the bits of `values` under the counts of a little while ago."""
         if self._age >= _RENEWAL:
-            literal_costs(self._desk.model, self._costs)
+            literal_costs(self._desk.models, self._costs)
             self._age = 0
         return float(self._costs[values].sum()) if self._learned else 8.0 * len(values)
 
@@ -105,7 +105,7 @@ class PlainLiterals:
         before = self._desk.spent()
         for stretch in _stretches(values):
             self._desk.literal(stretch, self._learned)
-            sink.take(self._desk.events, int(self._desk.mode[3]))
+            sink.drain(self._desk)
         self._age += len(values)
         return self._desk.spent() - before
 

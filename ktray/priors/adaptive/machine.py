@@ -7,7 +7,7 @@ It agrees with `ktray.dsl.interpreter` on every program that it does not refuse.
 from __future__ import annotations
 
 import numpy as np
-from numba import boolean, from_dtype, int64, njit, void
+from numba import boolean, from_dtype, int64, njit, types, void
 from numpy.typing import NDArray
 
 from ktray.dsl.ops import BY_NAME
@@ -71,6 +71,7 @@ TAPE = np.dtype(
 Tape = np.record
 
 TAPE_TYPE = from_dtype(TAPE)
+TAPES_TYPE = types.Array(TAPE_TYPE, 1, "C")
 _T, _I, _L = TAPE_TYPE, int64, int64[::1]
 
 

@@ -74,9 +74,10 @@ def blank_weights() -> NDArray[np.int32]:
     return weights
 
 
-#: Types of compiled signatures.
+#: Types of compiled signatures; Python hands models over in arrays of one, which costs less than bare records.
 MODEL_TYPE = from_dtype(MODEL)
 BYTES_TYPE = types.Array(types.uint8, 1, "C", readonly=True)
+MODELS_TYPE = types.Array(MODEL_TYPE, 1, "C")
 _M, _B, _I = MODEL_TYPE, BYTES_TYPE, int64
 
 
@@ -132,8 +133,9 @@ def code_bit(m: Model, data: Bytes, k: int, node: int, mixer: int, prior: int, b
     opinion; return it. `bit` is ignored when decoding, `data` otherwise."""
     weights = m.weights[mixer]
     total = 0
+    spread = (node * 0x1B873593) & 0x3FFFFFFF
     for i in range(k):
-        slot = mix_hash(m.bases[i], node) & (SLOTS - 1)
+        slot = (((m.bases[i] ^ spread) * 0x2C1B3C6D) >> 13) & (SLOTS - 1)
         m.slots[i] = slot
         logit = STRETCH[m.chance[slot] >> 10]
         m.inputs[i] = logit

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ktray.dsl.parser import parse
 from ktray.errors import ArchiveError, ProgramError
 from ktray.ports import CodedBlock, Entry, RunProgram
-from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, quote
+from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, cheapest, flat_variants
 from ktray.priors.adaptive.counts import Counts, shipped_counts
 from ktray.priors.adaptive.desk import Desk
 from ktray.priors.adaptive.literals import find_way
@@ -71,7 +71,7 @@ class AdaptivePrior:
             return deflate_bits(program.text)
         if self._desk is None:
             self._desk = Desk(self._counts)
-        quoted = quote(self._desk, program)
+        quoted = cheapest(self._desk, flat_variants(program))
         return quoted[0] if quoted else _text_price(program)
 
 
