@@ -1,6 +1,7 @@
 """Rebuilds the files of the `sample` corpus from their public sources; sample_data/ATTRIBUTION.md names them.
 
     python -m ktray.corpora.make_sample --gensim gensim-4.4.0-*.whl --fasta hg38.fa --wav librivox/
+    python -m ktray.corpora.make_sample --synthetic
 
 Same sources, same bytes, but for FLAC, where another version of libFLAC may pack the same samples otherwise.
 """
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import bz2
+import gzip
 import itertools
+import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +31,8 @@ _SPEECH = (
     "sense_and_sensibility_01_austen_64kb-0880.wav",
     "sense_and_sensibility_01_austen_64kb-0890.wav",
 )
+
+_SYNTHETIC_PAIRS, _SYNTHETIC_SEED = 400, 2025
 
 
 def make_text(wheel: Path, out: Path) -> None:
@@ -60,18 +65,31 @@ def make_speech(folder: Path, out: Path) -> None:
         soundfile.write(path, samples, rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
 
 
+def make_synthetic(out: Path) -> None:
+    """Write pairs of a sequence and its program, drawn from the published distribution."""
+    from ktray.corpora.synthetic import PUBLISHED, sample_pairs  # compiles its kernel: seconds
+
+    pairs = sample_pairs(PUBLISHED, _SYNTHETIC_SEED, 0, _SYNTHETIC_PAIRS)
+    rows = (json.dumps({"sequence": values.tolist(), "program": program}) for program, values in pairs)
+    text = "".join(f"{row}\n" for row in rows)
+    (out / "synthetic.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild the parts whose sources are given."""
     parser = argparse.ArgumentParser(description="Rebuild the shipped sample corpus from its sources.")
     parser.add_argument("--gensim", type=Path, help="the wheel of gensim 4.4.0 (PyPI)")
     parser.add_argument("--fasta", type=Path, help="hg38.fa of Debian's augustus-doc")
     parser.add_argument("--wav", type=Path, help="the folder librivox of Debian's pocketsphinx-testdata")
+    parser.add_argument("--synthetic", action="store_true", help="draw the synthetic pairs anew")
     parser.add_argument("--out", type=Path, default=SAMPLE_DATA, help="default: where the sample is shipped")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     for source, make in ((given.gensim, make_text), (given.fasta, make_dna), (given.wav, make_speech)):
         if source is not None:
             make(source, given.out)
+    if given.synthetic:
+        make_synthetic(given.out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from ktray.corpora.audio import MFCC_NOTE, open_audio
 from ktray.corpora.blocks import Corpus, CorpusBlock
 from ktray.corpora.dna import open_dna
+from ktray.corpora.jsonl import open_sequences
 from ktray.corpora.plain import open_bytes
 from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 
@@ -24,6 +25,7 @@ _PARTS: tuple[tuple[str, Opener, str, str, int], ...] = (
     ("audio16", open_audio, "audio16", ".", 8),  # the FLAC files of the folder itself
     ("audio8", open_audio, "audio8", ".", 8),
     ("mfcc", open_audio, "mfcc", ".", 8),
+    ("synthetic", open_sequences, "sequences", "synthetic.jsonl.gz", 8),
 )
 
 

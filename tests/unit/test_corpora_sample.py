@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +16,10 @@ from ktray.corpora.make_sample import make_dna
 from ktray.corpora.mixed import SAMPLE_DATA
 from ktray.corpora.restoring import origin_table, restore_block
 from ktray.corpora.selection import Limit, parse_limit
+from ktray.dsl.interpreter import execute_text
 from ktray.errors import ArchiveError
 
-PARTS = ["text", "dna", "audio16", "audio8", "mfcc"]
+PARTS = ["text", "dna", "audio16", "audio8", "mfcc", "synthetic"]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,18 @@ def test_each_part_restores_what_its_own_corpus_does(sample_blocks):
     assert restored["audio16"][1::2] == restored["audio8"]
 
 
+def test_the_synthetic_programs_make_their_sequences(sample_blocks):
+    with gzip.open(SAMPLE_DATA / "synthetic.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in file]
+    assert len(rows) == 400
+    for row in rows:
+        assert execute_text(row["program"]).values.tolist() == row["sequence"]
+    shipped = [
+        s.values.tolist() for block in sample_blocks if block.part == "synthetic" for s in block.sequences()
+    ]
+    assert shipped == [row["sequence"] for row in rows]
+
+
 def test_the_samples_text_has_characters_of_several_bytes():
     text = (SAMPLE_DATA / "text.xml").read_text(encoding="utf-8")
     assert "Григориански" in text
@@ -73,7 +88,9 @@ def test_the_listing_tells_where_each_origin_begins(sample_blocks):
     restored = b"".join(map(restore_block, sample_blocks))
     values = {(s.origin, s.start): s.values for block in sample_blocks for s in block.sequences()}
     for row in rows:
-        if row.kind != "fasta":
+        if row.kind == "sequences":
+            assert restored[row.offset :].startswith(b'{"sequence": [')
+        elif row.kind != "fasta":
             first = values[row.name, row.start].tobytes()
             assert restored[row.offset : row.offset + len(first)] == first
 
