@@ -58,7 +58,7 @@ def as_markdown(
     shown = ("run", "group", "n", "accuracy", "pass_at_1", "pass_at_max", "low", "high", *_COLUMNS[10:])
     for breakdown in dict.fromkeys(str(r["breakdown"]) for r in rows):
         parts += [f"## By {breakdown}" if breakdown != "total" else "## All replies", ""]
-        parts += _markdown_table(shown, [r for r in rows if r["breakdown"] == breakdown]) + [""]
+        parts += [*_markdown_table(shown, [r for r in rows if r["breakdown"] == breakdown]), ""]
     for name, comparison in (comparisons or {}).items():
         low, high = comparison["interval"]
         parts += [

@@ -9,11 +9,13 @@ import ast
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ktray.inversion.answers import print_answer
+from ktray.inversion.datasets.files import field, json_lines
 from ktray.inversion.prompting import Question, given_lines, shown_program, truth
 from ktray.inversion.scoring import question_of, score_reply
-from ktray.inversion.tasks import Item, Message, Prompt, Reply, Task
+from ktray.inversion.tasks import Item, Message, Prompt, Reply, Task, task
 from ktray.inversion.templates import Templates
 from ktray.inversion.traces import Step, Trace
 from ktray.sequences import content_hash
@@ -128,6 +130,19 @@ def verified_translations(prompts: Iterable[Prompt], replies: Iterable[Reply]) -
                 text,
                 reply.model,
             )
+
+
+def read_translations(path: Path) -> Iterator[Translation]:
+    """Yield the translations of a JSON-lines file. Raises InversionError naming the line of a bad one."""
+    for number, record in json_lines(path):
+        where = f"{path}, line {number}"
+        names = ("algorithm", "input", "category", "text", "translator")
+        texts = {name: field(record, name, str, where) for name in names}
+        yield Translation(
+            task=task(field(record, "task", str, where)),
+            blinding=field(record, "blinding", int, where, 0),
+            **texts,
+        )
 
 
 def _answer(trace: Trace) -> str:

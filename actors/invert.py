@@ -1,0 +1,90 @@
+"""Sampling for the inversion benchmark on Ray: a pool of sampler actors behind the benchmark's own port.
+
+A reply reaches the caller's log as soon as its chunk is done, so a run that is killed loses chunks in
+flight and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from ktray.errors import KtrayError
+from ktray.inversion.ports import SampleRequest, SamplerFailed, SamplerOutOfMemory, SamplingSettings
+from ktray.inversion.sampling import SamplerSpec, make_sampler
+from ktray.inversion.tasks import Reply
+
+#: Times a chunk is given to a fresh actor before the back-end counts as failed.
+_TRIES = 3
+
+
+class SamplerActor:
+    """Hosts one sampler in a process of its own."""
+
+    def __init__(self, spec: SamplerSpec) -> None:
+        self._sampler = make_sampler(spec)
+
+    def sample(self, requests: list[SampleRequest], settings: SamplingSettings) -> list[Reply]:
+        """Return the replies of a chunk of requests. A dead engine ends the process: Ray replaces it."""
+        try:
+            return list(self._sampler.sample(requests, settings))
+        except SamplerFailed:
+            os._exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Actors, the CPUs and GPUs of each, and the prompts a chunk."""
+
+    workers: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    chunk: int = 16
+
+
+class RaySampler:
+    """Spreads requests over sampler actors. Create it while Ray runs."""
+
+    def __init__(self, spec: SamplerSpec, pool: PoolSettings) -> None:
+        self._spec, self._pool = spec, pool
+        remote = ray.remote(SamplerActor).options(
+            num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_concurrency=1
+        )
+        self._actors = [remote.remote(spec) for _ in range(max(1, pool.workers))]
+
+    @property
+    def name(self) -> str:
+        """The sampler's name, and its model where it has one."""
+        return self._spec.engine.model or self._spec.name
+
+    def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]:
+        """Yield every requested sample, a chunk at a time, in the order chunks finish."""
+        size = self._pool.chunk
+        waiting = [(list(requests[i : i + size]), 0) for i in range(0, len(requests), size)][::-1]
+        idle = list(self._actors)
+        running: dict[Any, tuple[Any, list[SampleRequest], int]] = {}
+        while waiting or running:
+            while waiting and idle:
+                actor, (chunk, tries) = idle.pop(), waiting.pop()
+                running[actor.sample.remote(chunk, settings)] = (actor, chunk, tries)
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            actor, chunk, tries = running.pop(ready)
+            idle.append(actor)
+            try:
+                yield from ray.get(ready)
+            except RayActorError as error:
+                if tries + 1 == _TRIES:
+                    raise SamplerFailed(f"its process died {_TRIES} times on one chunk") from error
+                waiting.append((chunk, tries + 1))
+            except RayTaskError as error:
+                raise _cause(error) from error
+
+
+def _cause(error: RayTaskError) -> BaseException:
+    cause = error.cause
+    return cause if isinstance(cause, KtrayError | SamplerOutOfMemory) else error

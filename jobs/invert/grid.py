@@ -1,0 +1,158 @@
+"""The whole grid in one command: algorithms x tasks x blinding x models x temperatures, resumable.
+
+    python -m jobs.invert grid --config configs/invert/smoke.yaml
+    python -m jobs.invert grid --config configs/invert/published.yaml --models Qwen/Qwen3-32B
+
+Each model and temperature has a folder in the run directory with its reply log and metrics. The same
+command continues a run that was stopped; a larger n adds what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jobs.invert.score import summary_table
+from jobs.invert.shared import (
+    ALGORITHMS,
+    TASKS,
+    SamplerConfig,
+    algorithm_names,
+    limited_items,
+    numbers,
+    questions,
+    required,
+    samplers,
+    split_examples,
+    words,
+)
+from ktray.config import option, to_yaml
+from ktray.errors import ConfigError
+from ktray.inversion.datasets.generate import DatasetSpec, generate
+from ktray.inversion.inference import infer
+from ktray.inversion.prompting import build_prompts
+from ktray.inversion.records import ReplyLog, read_replies, write_prompts
+from ktray.inversion.reports import as_csv, as_markdown, table_rows
+from ktray.inversion.scoring import score_replies
+from ktray.inversion.summary import as_json, summarize
+from ktray.inversion.tasks import Item, Prompt
+from ktray.inversion.templates import load_templates
+from ktray.job import console, launch
+from ktray.progress import progress
+from ktray.rundir import RunDirectory, committed, write_json
+from ktray.sequences import content_hash
+from ktray.studies.bootstrap import Bootstrap
+
+
+@dataclass(frozen=True)
+class Config:
+    """The grid's axes, its inputs, and how replies are sampled."""
+
+    run: Path | None = option(None, "run directory")
+    inputs: Path | None = option(None, "inputs file (default: drawn from `source`)")
+    source: str = option("mixed", "source of drawn inputs")
+    count: int = option(50, "inputs to draw")
+    limit: int | None = option(None, "only the first so many inputs")
+    algorithms: str = option(ALGORITHMS, "comma-separated algorithms")
+    tasks: str = option(TASKS, "comma-separated tasks")
+    blinding: str = option("0", "comma-separated blinding levels")
+    formats: str = option("list", "comma-separated output formats")
+    shots: int = option(0, "solved examples in a prompt")
+    models: str = option("oracle", "comma-separated models: oracle, or hub names and folders for the sampler")
+    temperatures: str = option("0.2", "comma-separated temperatures")
+    n: int = option(5, "samples a prompt")
+    published: bool = option(False, "also report the published rules")
+    templates: Path | None = option(None, "folder of template files that replace ours")
+    seed: int = option(0, "seed of drawn inputs, examples and intervals")
+    sampler: SamplerConfig = option(SamplerConfig(), "the sampler of models other than oracle")
+    json: bool = option(False, "print the metrics as the last line of standard output")
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Run every cell and return their summaries."""
+    path = required(config.run, "run", "run directory")
+    if config.n < 1:
+        raise ConfigError(f"--n is {config.n}, expected 1 or more")
+    prompts = list(_prompts(config))
+    directory = RunDirectory(path, _fingerprint(config, prompts))
+    directory.save_config(to_yaml(config), config.seed)
+    write_prompts(path / "prompts.jsonl", prompts)
+    cells = {}
+    for model in words(config.models):
+        for temperature in _temperatures(config):
+            name = f"{Path(model).name}-t{temperature:g}"
+            cells[name] = _cell(config, model, temperature, prompts, path / name)
+            console.print(f"{name}:", summary_table(cells[name]))
+    rows = table_rows(cells)
+    _write(path / "report.md", as_markdown(rows))
+    _write(path / "report.csv", as_csv(rows))
+    metrics = {"prompts": len(prompts), "n": config.n, "cells": cells, "run": str(path)}
+    directory.save_metrics(metrics)
+    return metrics
+
+
+def _prompts(config: Config) -> Sequence[Prompt]:
+    examples, items = split_examples(_items(config), config.shots, config.seed)
+    ways = questions(
+        algorithm_names(config.algorithms),
+        words(config.tasks),
+        numbers(config.blinding, "blinding"),
+        words(config.formats),
+        examples,
+    )
+    return list(build_prompts(items, ways, load_templates(config.templates)))
+
+
+def _items(config: Config) -> list[Item]:
+    if config.inputs:
+        return limited_items(config.inputs, config.limit)
+    return generate(DatasetSpec(config.source, count=config.count, seed=config.seed))[: config.limit]
+
+
+def _temperatures(config: Config) -> list[float]:
+    try:
+        return [float(word) for word in words(config.temperatures)]
+    except ValueError:
+        raise ConfigError(f"--temperatures is {config.temperatures!r}; expected numbers") from None
+
+
+def _fingerprint(config: Config, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    sampling = asdict(config.sampler.settings())
+    del sampling["temperature"]
+    return {"prompts": content_hash("".join(p.id for p in prompts).encode()), "sampling": sampling}
+
+
+def _cell(
+    config: Config, model: str, temperature: float, prompts: Sequence[Prompt], folder: Path
+) -> dict[str, Any]:
+    """Complete one cell's reply log and return its summary."""
+    chosen = replace(config.sampler, temperature=temperature)
+    if model == "oracle":
+        chosen = replace(chosen, name="oracle")
+    else:
+        name = "vllm" if chosen.name == "oracle" else chosen.name
+        chosen = replace(chosen, name=name, engine=replace(chosen.engine, model=model))
+    total = len(prompts) * config.n
+    with (
+        ReplyLog(folder / "replies.jsonl") as log,
+        samplers(chosen) as found,
+        progress(console, folder.name, total, "replies") as advance,
+    ):
+        infer(prompts, config.n, found, chosen.settings(), log, chosen.batch, lambda k: advance(k, ""))
+    wanted = (r for r in read_replies(folder / "replies.jsonl") if r.sample < config.n)
+    scores = score_replies(prompts, wanted)
+    metrics = as_json(summarize(scores, Bootstrap(seed=config.seed), config.published))
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _write(path: Path, text: str) -> None:
+    with committed(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    return launch(Config, run, prog="jobs.invert grid", description=__doc__ or "", argv=argv)

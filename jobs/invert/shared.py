@@ -1,0 +1,144 @@
+"""What several commands share: lists in options, questions, samplers, the files of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from actors.invert import PoolSettings, RaySampler
+from actors.runtime import running
+from ktray.config import option
+from ktray.errors import ConfigError
+from ktray.inversion.algorithms import algorithm
+from ktray.inversion.datasets.files import read_items
+from ktray.inversion.formats import supports
+from ktray.inversion.ports import Sampler, SamplingSettings
+from ktray.inversion.prompting import Question
+from ktray.inversion.records import read_prompts, read_replies
+from ktray.inversion.sampling import OracleRates, SamplerSpec, make_sampler
+from ktray.inversion.scoring import ScoredReply, score_file, score_replies
+from ktray.inversion.tasks import Item, Prompt, Task, task
+from ktray.samplers.engine import EngineSettings
+
+#: The published way to ask: four algorithms, four tasks.
+ALGORITHMS = "lzw,ae,rle,huffman"
+TASKS = ",".join(Task)
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """Which sampler answers, how it draws, and on how many actors."""
+
+    name: str = option("oracle", "sampler: oracle (scripted), vllm")
+    fallback: str | None = option(None, "sampler that takes over where the first one fails")
+    temperature: float = option(0.2, "temperature (0: greedy)")
+    top_p: float = option(0.95, "nucleus share")
+    max_tokens: int = option(16_384, "longest reply in tokens")
+    seed: int = option(42, "seed of all samples")
+    stop: str | None = option("[/ANSWER]", "string that ends a reply (null: none)")
+    workers: int = option(0, "Ray actors that sample (0: in this process, without Ray)")
+    cpus: float = option(1.0, "CPUs of an actor")
+    gpus: float = option(0.0, "GPUs of an actor")
+    batch: int = option(64, "prompts given to the sampler at once")
+    engine: EngineSettings = option(EngineSettings(), "the vLLM engine")
+    oracle: OracleRates = option(OracleRates(), "the oracle's planted errors")
+
+    def settings(self) -> SamplingSettings:
+        """Return how replies are drawn."""
+        stop = (self.stop,) if self.stop else ()
+        return SamplingSettings(self.temperature, self.top_p, self.max_tokens, self.seed, stop)
+
+
+@contextlib.contextmanager
+def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
+    """Yield the samplers to try in order, on Ray where workers are asked for."""
+    names = [config.name, *([config.fallback] if config.fallback else [])]
+    specs = [SamplerSpec(name, config.settings(), config.engine, config.oracle) for name in names]
+    if config.workers < 1:
+        yield [make_sampler(spec) for spec in specs]
+        return
+    with running():
+        pool = PoolSettings(config.workers, config.cpus, config.gpus, max(1, config.batch // config.workers))
+        yield [RaySampler(spec, pool) for spec in specs]
+
+
+def words(text: str) -> list[str]:
+    """Return the comma-separated words of an option."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def algorithm_names(text: str) -> list[str]:
+    """Return the algorithms an option names. Raises InversionError for an unknown one."""
+    return [algorithm(name).name for name in words(text)]
+
+
+def numbers(text: str, option_name: str) -> list[int]:
+    """Return the whole numbers of an option. Raises ConfigError for anything else."""
+    try:
+        return [int(word) for word in words(text)]
+    except ValueError:
+        raise ConfigError(
+            f"--{option_name} is {text!r}; expected whole numbers, separated by commas"
+        ) from None
+
+
+def required(path: Path | None, option_name: str, what: str) -> Path:
+    """Return a path that must be given. Raises ConfigError where it is not."""
+    if path is None:
+        raise ConfigError(f"no {what} given; name one with --{option_name}")
+    return path
+
+
+def limited_items(path: Path, limit: int | None) -> list[Item]:
+    """Return the items of a file, or its first `limit`."""
+    items = read_items(path)
+    return items[:limit] if limit else items
+
+
+def questions(
+    algorithm_list: Sequence[str],
+    tasks: Sequence[str],
+    blindings: Sequence[int],
+    format_names: Sequence[str],
+    examples: tuple[Item, ...] = (),
+) -> list[Question]:
+    """Return every way to ask: a format that cannot hold an algorithm's code is left out for it."""
+    for name in format_names:
+        supports(name, algorithm(algorithm_list[0]).kind)
+    return [
+        Question(name, task(t), blinding, f, examples)
+        for name in algorithm_list
+        for t in tasks
+        for blinding in blindings
+        for f in format_names
+        if supports(f, algorithm(name).kind)
+    ]
+
+
+def split_examples(items: Sequence[Item], shots: int, seed: int) -> tuple[tuple[Item, ...], list[Item]]:
+    """Return (examples, the rest): `shots` of the shortest third of the inputs, drawn with the seed."""
+    if shots == 0:
+        return (), list(items)
+    short = sorted(items, key=lambda i: (len(i.text), i.text))[: max(shots, len(items) // 3)]
+    if shots >= len(items):
+        raise ConfigError(f"--shots is {shots}, but there are only {len(items)} inputs")
+    chosen = tuple(Random(seed).sample(short, shots))
+    return chosen, [i for i in items if i not in chosen]
+
+
+def scores_of(replies: Path, prompts: Path | None) -> Iterator[ScoredReply]:
+    """Yield the scores of external replies, or of a reply log where its prompts are given."""
+    if prompts is None:
+        return score_file(replies)
+    return score_replies(read_prompts(prompts), read_replies(replies))
+
+
+def prompts_of(path: Path) -> list[Prompt]:
+    """Return the prompts of a file. Raises ConfigError where it holds none."""
+    found = list(read_prompts(path))
+    if not found:
+        raise ConfigError(f"{path} holds no prompts; make some with `invert prompts`")
+    return found
