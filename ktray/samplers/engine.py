@@ -8,42 +8,75 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ktray.config import option
 from ktray.errors import ConfigError, EngineDeadError
+from ktray.samplers.identity import model_identity
 from ktray.samplers.ports import Finish, Reply, SampleRequest, SamplingSettings
 
 #: vLLM stalls on more samples than this in one request.
 MAX_SAMPLES_A_REQUEST = 256
 
 
+#: Tokens that one step of an engine may process; a CPU takes a prompt in one step.
+_STEP_TOKENS = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """A model and how it is loaded. `model` is a hub name or a folder; sizes are in tokens and GiB.
+    """A model, how it is loaded, and what one replica of it takes."""
 
-    `chat` is auto (use the model's chat template where it has one), yes, or no. `adapter` is a LoRA
-    folder. `kv_cache_gib` is read on CPUs, `gpu_memory` (a share of the card) on GPUs.
-    """
-
-    model: str = ""
-    dtype: str = "auto"
-    max_model_len: int = 2048
-    tensor_parallel: int = 1
-    pipeline_parallel: int = 1
-    gpu_memory: float = 0.9
-    kv_cache_gib: int = 1
-    quantization: str = ""
-    adapter: str = ""
-    chat: str = "auto"
-    eager: bool = True
-    trust_remote_code: bool = False
-    offline: bool = True
+    model: str = option("", "hub name or local folder of the model")
+    revision: str = option("", "branch, tag or commit of a hub model (default: its main branch)")
+    adapter: str = option("", "folder of a LoRA adapter")
+    dtype: str = option("auto", "number format: auto, bfloat16, float16, float32")
+    quantization: str = option("", "how weights are quantized, as vLLM names it: awq, gptq, fp8, ...")
+    max_model_len: int = option(4096, "longest prompt and reply together, in tokens")
+    chat: str = option("auto", "prompt through the model's chat template: auto (where it has one), yes, no")
+    tensor_parallel: int = option(1, "GPUs that share every layer of a replica")
+    pipeline_parallel: int = option(1, "groups of GPUs that share a replica's layers in turn")
+    executor: str = option("auto", "who starts a replica's GPU workers: auto, mp (one node), ray (any nodes)")
+    gpus: float = option(-1.0, "GPUs a replica takes (-1: as many as it spans, or none on a CPU cluster)")
+    cpus: float = option(1.0, "CPUs a replica takes")
+    replicas: int = option(0, "replicas at once (0: as many as the cluster has GPUs or CPUs for)")
+    gpu_memory: float = option(0.9, "share of a GPU's memory that a replica may take, 0 to 1")
+    kv_cache_gib: int = option(1, "memory for attention keys and values of a replica on a CPU, in GiB")
+    max_num_seqs: int = option(0, "samples that are generated at once in a replica (0: vLLM's choice)")
+    eager: bool = option(
+        False, "run without compiled graphs: starts sooner, generates slower (CPUs always do)"
+    )
+    trust_remote_code: bool = option(False, "run code that a hub model brings along")
+    offline: bool = option(False, "never ask the hub; the model must be in a folder or in the hub's cache")
 
     def __post_init__(self) -> None:
-        if self.chat not in {"auto", "yes", "no"}:
-            raise ConfigError(f"chat is {self.chat!r}, expected auto, yes or no")
+        for name, known in (("chat", ("auto", "yes", "no")), ("executor", ("auto", "mp", "ray"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"engine.{name} is {getattr(self, name)!r}, expected {', '.join(known)}")
+        for name in ("max_model_len", "tensor_parallel", "pipeline_parallel", "kv_cache_gib"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"engine.{name} is {getattr(self, name)}, expected 1 or more")
+        if not 0 < self.gpu_memory <= 1 or self.cpus <= 0 or self.replicas < 0 or self.max_num_seqs < 0:
+            raise ConfigError(
+                f"engine: gpu_memory {self.gpu_memory}, cpus {self.cpus}, replicas {self.replicas}, "
+                f"max_num_seqs {self.max_num_seqs}; expected 0 < gpu_memory <= 1, cpus above 0, the others 0 or more"
+            )
+
+    def identity(self) -> dict[str, object]:
+        """Return what a reply depends on beside prompt and sampling; reads the model's folder, loads nothing.
+
+        Raises ConfigError where there is no model.
+        """
+        if not self.model:
+            raise ConfigError("no model given; name a hub model or a local folder with --engine.model")
+        names = ("dtype", "quantization", "max_model_len", "chat")
+        return {
+            "model": model_identity(self.model, self.revision),
+            "adapter": model_identity(self.adapter) if self.adapter else "",
+            **{name: getattr(self, name) for name in names},
+        }
 
 
 class VllmSampler:
@@ -53,10 +86,8 @@ class VllmSampler:
     def __init__(
         self, engine: EngineSettings, sampling: SamplingSettings, grammar: str | None = None
     ) -> None:
-        if not engine.model:
-            raise ConfigError("no model given; name a hub model or a local folder with --engine.model")
+        self.model = str(engine.identity()["model"])
         _set_environment(engine)
-        self.model = engine.model
         self._engine, self._sampling, self._grammar = engine, sampling, grammar
         self._llm = _load(engine)
         self._tokenizer = self._llm.get_tokenizer()
@@ -76,16 +107,17 @@ class VllmSampler:
     def _generate(self, parts: list[tuple[SampleRequest, list[int]]]) -> Iterator[Reply]:
         if not parts:
             return
-        from vllm.v1.engine.exceptions import EngineDeadError as VllmDead
-
         prompts = [{"prompt_token_ids": tokens} for _, tokens in parts]
         params = [self._params(request, len(tokens)) for request, tokens in parts]
         try:
             outputs = self._llm.generate(prompts, params, use_tqdm=False, lora_request=self._lora)
-        except VllmDead as error:
-            raise EngineDeadError(f"the engine of {self.model} died: {error}") from error
+        except ValueError:
+            raise  # refused before it was begun; vLLM has withdrawn the call's other requests
+        except Exception as error:
+            # Requests that a failed step leaves behind would come out of the next call.
+            raise EngineDeadError(f"the engine of {self.model} died: {error!r}"[:300]) from error
         for (request, tokens), output in zip(parts, outputs, strict=True):
-            yield from (_reply(request, i, len(tokens), made) for i, made in enumerate(output.outputs))
+            yield from (_reply(request, len(tokens), made) for made in output.outputs)
 
     def _params(self, request: SampleRequest, prompt_tokens: int) -> Any:
         from vllm import SamplingParams
@@ -99,7 +131,7 @@ class VllmSampler:
             top_p=s.top_p,
             top_k=s.top_k or -1,
             min_p=s.min_p,
-            stop=list(s.stop) or None,
+            stop=list(s.stop or request.stop) or None,
             max_tokens=min(request.max_tokens, self._engine.max_model_len - prompt_tokens),
             logprobs=0,
             structured_outputs=StructuredOutputsParams(grammar=self._grammar) if self._grammar else None,
@@ -123,8 +155,7 @@ class VllmSampler:
 def _split(request: SampleRequest, tokens: list[int]) -> Iterator[tuple[SampleRequest, list[int]]]:
     for start in range(request.samples.start, request.samples.stop, MAX_SAMPLES_A_REQUEST):
         samples = range(start, min(start + MAX_SAMPLES_A_REQUEST, request.samples.stop))
-        fields = (request.key, request.system, request.user, samples, request.seed, request.max_tokens)
-        yield SampleRequest(*fields), tokens
+        yield replace(request, samples=samples), tokens
 
 
 def _too_long(request: SampleRequest, tokens: int, limit: int) -> Iterator[Reply]:
@@ -133,11 +164,14 @@ def _too_long(request: SampleRequest, tokens: int, limit: int) -> Iterator[Reply
         yield Reply(request.key, index, "", "error", prompt_tokens=tokens, error=error)
 
 
-def _reply(request: SampleRequest, i: int, prompt_tokens: int, made: Any) -> Reply:
-    finish: Finish = "length" if made.finish_reason == "length" else "stop"
+def _reply(request: SampleRequest, prompt_tokens: int, made: Any) -> Reply:
+    index, reason = request.samples[made.index], made.finish_reason
+    if reason not in ("stop", "length"):
+        return Reply(request.key, index, "", "error", error=f"the engine ended the sample: {reason}")
+    finish: Finish = reason
     return Reply(
         key=request.key,
-        index=request.samples[i],
+        index=index,
         text=made.text,
         finish=finish,
         tokens=len(made.token_ids),
@@ -146,13 +180,23 @@ def _reply(request: SampleRequest, i: int, prompt_tokens: int, made: Any) -> Rep
     )
 
 
+def on_gpu() -> bool:
+    """Return whether this process sees a GPU."""
+    return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") != ""
+
+
 def _set_environment(engine: EngineSettings) -> None:
     """Set what must be set before vLLM and torch are imported; what the user has set stays."""
-    wanted = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": str(engine.kv_cache_gib)}
-    if not Path("/dev/nvidiactl").exists():
+    wanted = {
+        "VLLM_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised; a failed step else prints its inputs
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": str(engine.kv_cache_gib),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    if not on_gpu():
         # One process and one thread a replica: several threads fight over a core, and compiling costs 18 s.
         wanted |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"}
-    if engine.offline:
+    if engine.offline or Path(engine.model).is_dir():
         wanted |= {"HF_HUB_OFFLINE": "1"}
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
@@ -162,23 +206,38 @@ def _load(engine: EngineSettings) -> Any:
     from vllm import LLM
 
     try:
-        return LLM(
-            model=engine.model,
-            dtype=engine.dtype,
-            max_model_len=engine.max_model_len,
-            tensor_parallel_size=engine.tensor_parallel,
-            pipeline_parallel_size=engine.pipeline_parallel,
-            gpu_memory_utilization=engine.gpu_memory,
-            quantization=engine.quantization or None,
-            enforce_eager=engine.eager,
-            enable_prefix_caching=True,
-            enable_lora=bool(engine.adapter),
-            trust_remote_code=engine.trust_remote_code,
-            disable_log_stats=True,
-        )
-    except (OSError, ValueError) as error:
+        return LLM(**llm_options(engine))
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"model {engine.model!r} cannot be loaded: {reason}") from error
+
+
+def llm_options(engine: EngineSettings) -> dict[str, Any]:
+    """Return the arguments of `vllm.LLM` for these settings on this machine."""
+    options: dict[str, Any] = {
+        "model": engine.model,
+        "revision": engine.revision or None,
+        "dtype": engine.dtype,
+        "max_model_len": engine.max_model_len,
+        "tensor_parallel_size": engine.tensor_parallel,
+        "pipeline_parallel_size": engine.pipeline_parallel,
+        "gpu_memory_utilization": engine.gpu_memory,
+        "quantization": engine.quantization or None,
+        "enforce_eager": engine.eager or not on_gpu(),
+        "enable_prefix_caching": True,
+        "enable_lora": bool(engine.adapter),
+        "trust_remote_code": engine.trust_remote_code,
+        "disable_log_stats": True,
+    }
+    if engine.max_num_seqs:
+        options["max_num_seqs"] = engine.max_num_seqs
+    if engine.executor != "auto":
+        options["distributed_executor_backend"] = engine.executor
+    if not on_gpu():
+        # A prompt cut over two steps rewinds its sample's random generator, which a CPU's cannot do.
+        options["enable_chunked_prefill"] = False
+        options["max_num_batched_tokens"] = max(_STEP_TOKENS, engine.max_model_len)
+    return options
 
 
 def _adapter(engine: EngineSettings) -> Any:

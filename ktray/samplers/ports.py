@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ktray.config import option
 from ktray.errors import ConfigError
 
 Finish = Literal["stop", "length", "error"]
@@ -18,7 +19,8 @@ Finish = Literal["stop", "length", "error"]
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Samples wanted of one prompt. `system` may be empty; `max_tokens` bounds each reply."""
+    """Samples wanted of one prompt. `system` may be empty; `max_tokens` bounds each reply; `stop` texts
+    are used where the settings have none."""
 
     key: str
     system: str
@@ -26,6 +28,7 @@ class SampleRequest:
     samples: range
     seed: int
     max_tokens: int
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """How replies are drawn. `top_k` 0 means all tokens; a temperature of 0 is greedy."""
+    """How replies are drawn."""
 
-    temperature: float = 0.8
-    top_p: float = 0.95
-    top_k: int = 0
-    min_p: float = 0.0
-    stop: tuple[str, ...] = ()
+    temperature: float = option(0.8, "temperature; 0 is greedy, so that all samples are the same")
+    top_p: float = option(0.95, "draw from the likeliest tokens that make up this share, above 0 to 1")
+    top_k: int = option(0, "draw from so many likeliest tokens (0: all)")
+    min_p: float = option(0.0, "drop tokens below this share of the likeliest one's probability, 0 to 1")
+    stop: tuple[str, ...] = option((), "texts that end a reply, as a YAML list (default: the prompt's own)")
+    seed: int = option(0, "seed; sample i of a sequence depends on it, the sequence's id and i alone")
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
