@@ -140,6 +140,25 @@ def test_a_limited_corpus_has_its_own_digest(tmp_path: Path):
     assert len(digests) == 4
 
 
+def test_limits_and_samples_of_sequences_take_whole_lines(tmp_path: Path):
+    rows = [[i] * (i % 5) for i in range(100)]
+    (tmp_path / "x").write_text("".join(json.dumps({"sequence": row, "id": 1}) + "\n" for row in rows))
+
+    def taken(**options: object) -> list[list[int]]:
+        blocks = open_corpus("sequences", tmp_path / "x", **options).blocks(128, 20)
+        lines = b"".join(map(restore_block, blocks)).splitlines()
+        return [json.loads(line)["sequence"] for line in lines]
+
+    assert taken(limit="7seq") == rows[:7]
+    assert taken(limit="8B") == rows[:5]  # the line that crosses the limit is whole
+    assert taken(limit="11B") == rows[:7]
+    assert taken(limit="1MB") == rows
+    drawn = taken(sample=30, seed=1)
+    assert len(drawn) == 30
+    kept = [row for row in drawn if row]
+    assert kept == [row for row in rows if row in kept]
+
+
 def test_an_empty_file_is_a_corpus_of_no_blocks(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"")
     for name in ("file", "text"):
