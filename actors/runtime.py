@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import ray
-from ray._private import services
+from ray._private import ray_constants, services
 from ray.data import DataContext
 
 #: Local shared memory for rows in flight, in bytes; a cluster's own setting is left alone.
@@ -28,6 +28,11 @@ def running(workers: int = 0) -> Iterator[int]:
     finally:
         if started:
             ray.shutdown()
+
+
+def cluster_gpus() -> int:
+    """Return the GPUs of the cluster that was joined or started."""
+    return int(ray.cluster_resources().get("GPU", 0))
 
 
 def start(workers: int = 0) -> bool:
@@ -46,6 +51,8 @@ def start(workers: int = 0) -> bool:
         if address:
             ray.init(address=address, **options)
         else:
+            # Ray turns 127.0.0.1 into the machine's outward address unless clusters are ruled out.
+            ray_constants.ENABLE_RAY_CLUSTER = False
             ray.init(
                 address="local",
                 num_cpus=workers or None,

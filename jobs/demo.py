@@ -67,9 +67,10 @@ def run(config: Config) -> dict[str, Any]:
     compressed = _job("compress", [*what, *where])
     decompressed = _job("decompress", [str(archive), "--out", str(restored), "--json"])
     parts = _parts(config)
-    identical = restored.read_bytes() == b"".join(part.restored for part in parts.values())
+    same = _compare(restored.read_bytes(), parts)
+    identical = all(same.values())
     rows = {name: _rates(part, compressed, name) for name, part in parts.items()}
-    _show(config, rows, compressed, identical)
+    _show(config, rows, compressed, same)
     if not identical:
         raise PipelineError(f"{restored} differs from the corpus; keep {archive} and report this")
     metrics = {"parts": rows, "archive_rate": compressed["archive_rate"], "sha256": decompressed["sha256"]}
@@ -100,6 +101,17 @@ def _parts(config: Config) -> dict[str, Part]:
     return parts
 
 
+def _compare(restored: bytes, parts: dict[str, Part]) -> dict[str, bool]:
+    """Return, for each part, whether its stretch of the restored bytes is the corpus's; the last part's
+    stretch goes to the end."""
+    same, at = {}, 0
+    for i, (name, part) in enumerate(parts.items(), 1):
+        end = at + len(part.restored) if i < len(parts) else len(restored)
+        same[name] = restored[at:end] == part.restored
+        at = end
+    return same
+
+
 def _rates(part: Part, compressed: dict[str, Any], name: str) -> dict[str, float]:
     own = compressed["parts"].get(name, compressed)
     peers = {peer: 8 * len(squeeze(part.values)) / part.input_bits for peer, squeeze in _PEERS.items()}
@@ -108,19 +120,19 @@ def _rates(part: Part, compressed: dict[str, Any], name: str) -> dict[str, float
 
 
 def _show(
-    config: Config, rows: dict[str, dict[str, float]], compressed: dict[str, Any], identical: bool
+    config: Config, rows: dict[str, dict[str, float]], compressed: dict[str, Any], same: dict[str, bool]
 ) -> None:
     table = Table(title=f"ktray on the {config.corpus} corpus: bits stored / bits of input")
     for column in ("part", "elements", "programs", "ktray", *_PEERS, "restored"):
         table.add_column(column, justify="left" if column in {"part", "restored"} else "right")
-    verdict = "identical" if identical else "DIFFERENT"
+    verdict = {True: "identical", False: "DIFFERENT"}
     for name, row in rows.items():
         rates = [f"{row[column]:.4f}" for column in ("ktray", *_PEERS)]
-        table.add_row(name, f"{row['elements']:,}", f"{row['programs']:,}", *rates, verdict)
+        table.add_row(name, f"{row['elements']:,}", f"{row['programs']:,}", *rates, verdict[same[name]])
     table.add_section()
     counts = [f"{compressed[name]:,}" for name in ("elements", "correct_programs")]
     rates = [f"{compressed['archive_rate']:.4f}", *[""] * len(_PEERS)]
-    table.add_row("whole archive", *counts, *rates, verdict)
+    table.add_row("whole archive", *counts, *rates, verdict[all(same.values())])
     out = Console(record=True, width=110)
     out.print(table)
     if config.svg:

@@ -1,0 +1,152 @@
+"""Runs that are killed, workers that are killed, and jobs that are submitted to a cluster."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs import compress
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def arguments(sequences_file: Path, folder: Path, run: Path) -> list[str]:
+    argv = ["--corpus", "sequences", "--input", sequences_file, "--shard", 4, "--prior", "uniform"]
+    return [*map(str, argv), "--run", str(run), "--out", str(folder / "out.kt"), "--json"]
+
+
+def logs(run: Path) -> int:
+    return len(list((run / "log").rglob("*.parquet")))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, sequences_file: Path, local_ray: None) -> bytes:
+    """The archive of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert compress.main(arguments(sequences_file, folder, folder / "run")) == 0
+    return (folder / "out.kt").read_bytes()
+
+
+def shards_done(run: Path, count: int) -> bool:
+    return logs(run) >= count
+
+
+def kill_once(command: list[str], reached: Callable[[], bool]) -> None:
+    """Start a run and kill its driver as soon as it has got somewhere."""
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: reached() or process.poll() is not None, 120, "a shard")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_run_whose_driver_is_killed_twice_continues(
+    tmp_path: Path, sequences_file: Path, uninterrupted: bytes
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "jobs.compress", *arguments(sequences_file, tmp_path, run)]
+    for reached in (2, 6):
+        kill_once(command, functools.partial(shards_done, run, reached))
+        assert not (tmp_path / "out.kt").exists()
+    before = {path: path.stat().st_mtime_ns for path in (run / "log").rglob("*.parquet")}
+    assert 2 <= len(before) < 24
+    assert compress.main(arguments(sequences_file, tmp_path, run)) == 0
+    assert (tmp_path / "out.kt").read_bytes() == uninterrupted
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+
+
+def proposing_workers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [p for p in children if "ProposeActor" in "".join(p.cmdline())]
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(
+    tmp_path: Path, sequences_file: Path, uninterrupted: bytes, local_ray: None
+) -> None:
+    run, codes = tmp_path / "run", []
+    argv = arguments(sequences_file, tmp_path, run)
+    thread = threading.Thread(target=lambda: codes.append(compress.main(argv)))
+    thread.start()
+    try:
+        wait_for(lambda: logs(run) >= 2, 120, "a shard")
+        victims = proposing_workers()
+        assert victims
+        victims[0].kill()
+    finally:
+        thread.join(timeout=240)
+    assert codes == [0]
+    assert (tmp_path / "out.kt").read_bytes() == uninterrupted
+    assert json.loads((run / "metrics.json").read_text())["sequences"] == 96
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def head() -> Iterator[tuple[str, dict[str, str]]]:
+    """A Ray head of its own on the loopback interface: the address to submit to, and the environment."""
+    with tempfile.TemporaryDirectory(prefix="kr", dir="/tmp") as folder:
+        token = Path(folder) / "token"
+        token.write_text("0123456789abcdef" * 2)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        env = {**os.environ, **auth, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+        port = free_port()
+        command = ["ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
+        command += [f"--port={free_port()}", f"--dashboard-port={port}", "--dashboard-host=127.0.0.1"]
+        command += [f"--temp-dir={folder}/t", "--object-store-memory=200000000"]
+        log = (Path(folder) / "head.log").open("w")
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield f"http://127.0.0.1:{port}", env
+        finally:
+            family = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
+            for pid in family:
+                if psutil.pid_exists(pid):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+            log.close()
+
+
+@pytest.mark.timeout(420)
+def test_the_job_is_submitted_to_a_cluster(
+    head: tuple[str, dict[str, str]], tmp_path: Path, sequences_file: Path, uninterrupted: bytes
+) -> None:
+    address, env = head
+    job = ["python", "-m", "jobs.compress", *arguments(sequences_file, tmp_path, tmp_path / "run")]
+    submit = ["ray", "job", "submit", f"--address={address}", "--working-dir", ".", "--", *job]
+    wait_for(lambda: _answers(address), 120, "the head's start")
+    done = subprocess.run(submit, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (tmp_path / "out.kt").read_bytes() == uninterrupted
+
+
+def _answers(address: str) -> bool:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, int(port))) == 0
