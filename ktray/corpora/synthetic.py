@@ -58,12 +58,12 @@ class SamplerSettings:
     substitute: float = 0.1
     drop_substituted: float = 0.25
     modulo: float = 0.1
-    shift: float = 0.05
-    extremes: float = 0.05
+    shift: float = 0.1
+    extremes: float = 0.1
     scan: float = 0.1
     filter: float = 0.3
     pair_modulo: float = 0.1
-    pair_shift: float = 0.05
+    pair_shift: float = 0.1
     interleave: float = 0.2
     reuse: float = 0.2
     walk: float = 0.0

@@ -1,8 +1,9 @@
 """Samples programs and runs them in one go: the published distribution of program-sequence pairs, in numba.
 
 Source: the KoLMogorov Test's App. A.2 and its published pairs. A program is made in stages: initiators; list
-updates, arithmetic, a filter and pairwise operations (each stage behind a gate); then all lists are merged
-in order, some of them once more. Integers only: a seed gives the same pairs on every machine.
+updates, arithmetic, a filter and pairwise operations (behind a gate each), running sums; then all lists are
+merged in order, some of them once more. What the paper leaves open was fitted to the published pairs.
+Integers only: a seed gives the same pairs on every machine.
 """
 
 from __future__ import annotations
@@ -229,14 +230,23 @@ def _reverse_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
 
 
 @njit(cache=True)
+def _is_reversed(tape: Tape, line: int) -> bool:
+    """Tell whether a list is a reversal, or has one."""
+    for other in range(tape.used[0]):
+        if tape.op[other] == _REVERSE and (other == line or tape.args[other, 0] == line):
+            return True
+    return False
+
+
+@njit(cache=True)
 def _cut_and_repeat_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
-    """Repeat lists and take sub-sequences; lists made here come up again, reversed ones are not cut."""
+    """Repeat lists and take sub-sequences; lists made here come up again, a reversed pair is not cut."""
     line = 0
     while line < tape.used[0] and not tape.used[2]:
         if _chance(rng, knobs.repeat_list):
             _repeat(tape, line, _between(rng, knobs.repeats[0], knobs.repeats[1]))
         n = tape.length[line]
-        if tape.op[line] != _REVERSE and n >= 2:
+        if n >= 2 and not _is_reversed(tape, line):
             if _chance(rng, knobs.subsequence):
                 _jump(tape, line, _between(rng, knobs.jumps[0], knobs.jumps[1]))
             if _chance(rng, knobs.subsequence):
@@ -296,18 +306,29 @@ def _calculate_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
         n = tape.length[line]
         if n == 0:
             continue
+        if tape.op[line] == _SET and n >= _KEEP + 2 and _chance(rng, knobs.extremes):
+            op = _MAX_N if _between(rng, 0, 1) else _MIN_N
+            _keep_extremes(tape, op, line, _between(rng, _KEEP, n - 2))
+            continue
         low, high = np.min(_list(tape, line)), np.max(_list(tape, line))
-        if high >= 2 and _chance(rng, knobs.modulo):
+        pick = _pick_arithmetic(rng, knobs.modulo, knobs.shift)
+        if pick == 1 and high >= 2:
             _map(tape, _MODULO, line, _between(rng, 2, high))
-        elif high < 255 and _chance(rng, knobs.shift):
+        elif pick == 2 and high < 255:
             _map(tape, _ADD, line, _between(rng, 1, 255 - high))
-        elif low > 0 and _chance(rng, knobs.shift):
+        elif pick == 3 and low > 0:
             _map(tape, _SUBTRACT, line, _between(rng, 1, low))
-        elif tape.op[line] == _SET and n >= _KEEP + 2:
-            if _chance(rng, knobs.extremes):
-                _keep_extremes(tape, _MAX_N, line, _between(rng, _KEEP, n - 2))
-            elif _chance(rng, knobs.extremes):
-                _keep_extremes(tape, _MIN_N, line, _between(rng, _KEEP, n - 2))
+
+
+@njit(cache=True)
+def _pick_arithmetic(rng: Rng, modulo: int, shift: int) -> int:
+    """Return 1 for modulo, 2 for addition, 3 for subtraction (equally likely), 0 for nothing."""
+    draw = _draw(rng)
+    if draw < modulo:
+        return 1
+    if draw < modulo + shift:
+        return 2 if _between(rng, 0, 1) else 3
+    return 0
 
 
 @njit(cache=True)
@@ -330,10 +351,10 @@ def _keep_extremes(tape: Tape, op: int, line: int, n: int) -> None:
 
 @njit(cache=True)
 def _scan_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
-    """Add running sums of lists that have more than one value and a sum that fits a byte."""
+    """Add running sums of lists of several values whose sum fits a byte."""
     for line in range(tape.used[0]):
         x = _list(tape, line)
-        if len(x) and np.min(x) < np.max(x) and np.sum(x) <= 255 and _chance(rng, knobs.scan):
+        if np.sum(x) <= 255 and _is_varied(x) and _chance(rng, knobs.scan):
             at = _add_line(tape, _SCAN, len(x), line, 0, 0)
             if at >= 0:
                 tape.data[at : at + len(x)] = np.cumsum(x)
@@ -369,25 +390,31 @@ def _combine_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
             if n != tape.length[b] or n == 0:
                 continue
             x, y = _list(tape, a), _list(tape, b)
-            if _is_constant(x) and _is_constant(y):
-                continue
-            if _chance(rng, knobs.pair_modulo):
+            pick = _pick_arithmetic(rng, knobs.pair_modulo, knobs.pair_shift)
+            if pick == 1:
                 _modulo_pair(tape, a, b)
-            elif _chance(rng, knobs.pair_shift) and np.max(x + y) <= 255:
+            elif pick == 2 and np.max(x + y) <= 255:
                 _pair(tape, _ADD_LISTS, a, b, x + y)
-            elif _chance(rng, knobs.pair_shift) and np.min(x - y) >= 0:
+            elif pick == 3 and np.min(x - y) >= 0:
                 _pair(tape, _SUBTRACT_LISTS, a, b, x - y)
 
 
 @njit(cache=True)
-def _is_constant(x: Ints) -> bool:
-    return bool(np.min(x) == np.max(x))
+def _is_varied(x: Ints) -> bool:
+    """Tell whether a list has at least three different values."""
+    other = -1
+    for i in range(1, len(x)):
+        if x[i] != x[0]:
+            if other >= 0 and x[i] != other:
+                return True
+            other = x[i]
+    return False
 
 
 @njit(cache=True)
 def _pair(tape: Tape, op: int, a: int, b: int, result: Ints) -> None:
-    """Add a pairwise line, unless its list has one value only."""
-    if len(result) and not _is_constant(result):
+    """Add a pairwise line, unless its list has fewer than three different values."""
+    if _is_varied(result):
         at = _add_line(tape, op, len(result), a, b, 0)
         if at >= 0:
             tape.data[at : at + len(result)] = result
@@ -465,7 +492,7 @@ def sample(tape: Tape, rng: Rng, knobs: Knobs) -> int:
         _substitute_some(tape, rng, knobs, dropped)
     if _chance(rng, knobs.math_gate):
         _calculate_some(tape, rng, knobs)
-        _scan_some(tape, rng, knobs)
+    _scan_some(tape, rng, knobs)
     if _chance(rng, knobs.filter_gate):
         _filter_last(tape, rng, knobs)
     if _chance(rng, knobs.pair_gate):
