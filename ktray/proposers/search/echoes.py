@@ -40,7 +40,7 @@ def _keep(echoes, worth, price, count, a, b, length, stride_a, stride_b, element
 
 
 @njit(cache=True)
-def _element_bits(tables, text, n, place, length, stride):
+def _element_bits(tables, n, place, length, stride):
     """Return the average bits of the elements of an echo where no echo is used."""
     if stride == 1 or stride == -1:
         low = place if stride == 1 else place - length + 1
@@ -56,6 +56,24 @@ def _element_bits(tables, text, n, place, length, stride):
 
 
 @njit(cache=True)
+def _extend(text, n, a, b, stride_a, stride_b, delta):
+    """Return how many elements from a and b on, at their strides, differ by delta; 0 if one more stands before."""
+    before_a = a - stride_a
+    before_b = b - stride_b
+    if before_a >= 0 and 0 <= before_b < n and text[before_b] - text[before_a] == delta:
+        return 0
+    q = 1
+    while True:
+        pa = a + q * stride_a
+        pb = b + q * stride_b
+        if pa >= n or pb >= n or pb < 0 or (stride_b < 0 and pa >= pb):
+            return q
+        if text[pb] - text[pa] != delta:
+            return q
+        q += 1
+
+
+@njit(cache=True)
 def find_echoes(text, n, costs, tables, echoes, worth, price):
     """Fill the list of the most valuable echoes of text[:n]; return their number.
 
@@ -64,30 +82,22 @@ def find_echoes(text, n, costs, tables, echoes, worth, price):
     count = 0
     merge = costs[MERGE]
     for a in range(n - 2):
+        one = text[a + 1] - text[a]
+        two = text[a + 2] - text[a]
         for b in range(a + 1, n):
-            delta = int(text[b]) - int(text[a])
-            for kind in range(6):
+            delta = text[b] - text[a]
+            for kind in range(6 if delta == 0 else 3):
                 stride_a = 1 if kind == 2 or kind == 5 else 2
-                stride_b = (1, 2, 1, -1, -2, -1)[kind]
-                if kind >= 3 and delta != 0:
+                stride_b = 2 if kind == 1 else -2 if kind == 4 else 1 if kind < 3 else -1
+                next_b = b + stride_b
+                if next_b >= n or next_b < 0:
+                    continue
+                # Two elements must agree before anything else is looked at.
+                if text[next_b] - text[b] != (one if stride_a == 1 else two):
                     continue
                 if (kind == 1 or kind == 4) and b - a < 2:
                     continue
-                before_a = a - stride_a
-                before_b = b - stride_b
-                if before_a >= 0 and 0 <= before_b < n and int(text[before_b]) - int(text[before_a]) == delta:
-                    continue
-                q = 1
-                while True:
-                    pa = a + q * stride_a
-                    pb = b + q * stride_b
-                    if pa >= n or pb >= n or pb < 0:
-                        break
-                    if stride_b < 0 and pa >= pb:
-                        break
-                    if int(text[pb]) - int(text[pa]) != delta:
-                        break
-                    q += 1
+                q = _extend(text, n, a, b, stride_a, stride_b, delta)
                 if q < 3 or (delta != 0 and q < 4):
                     continue
                 bits = merge
@@ -96,19 +106,15 @@ def find_echoes(text, n, costs, tables, echoes, worth, price):
                 elif kind >= 3:
                     bits += costs[REVERSE]
                 element = min(
-                    _element_bits(tables, text, n, a, q, stride_a),
-                    _element_bits(tables, text, n, b, q, stride_b),
+                    _element_bits(tables, n, a, q, stride_a), _element_bits(tables, n, b, q, stride_b)
                 )
                 count = _keep(echoes, worth, price, count, a, b, q, stride_a, stride_b, element, bits)
     return count
 
 
 @njit(cache=True)
-def bonus(m, parity, echoes, worth, price, count, used, mark):
-    """Return the bits that echoes save once m pairs are peeled.
-
-    With parity 0 or 1, only echoes that touch the head's positions of that parity count; -1 counts all.
-    """
+def bonus(m, echoes, worth, price, count, used, mark):
+    """Return the bits that echoes save once m pairs are peeled."""
     edge = 2 * m
     total = 0.0
     for e in range(count):
@@ -117,10 +123,6 @@ def bonus(m, parity, echoes, worth, price, count, used, mark):
         length = echoes[e, LENGTH]
         stride_a = echoes[e, STRIDE_A]
         stride_b = echoes[e, STRIDE_B]
-        if parity >= 0:
-            touches = (stride_a == 2 and a % 2 == parity) or (abs(stride_b) == 2 and b % 2 == parity)
-            if not touches:
-                continue
         low = 0
         high = length
         if stride_a == 2:

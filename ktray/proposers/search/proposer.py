@@ -31,8 +31,8 @@ class SearchSettings:
 
     seconds: float = 0.08
     width: int = 100
-    keep: int = 400
-    close: int = 24
+    closely: int = 16
+    keep: int = 24
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or self.width < 1 or self.keep < 1:
@@ -79,8 +79,8 @@ class SearchProposer:
             values.astype(np.int64),
             costs,
             self._settings.width,
+            self._settings.closely,
             self._settings.keep,
-            self._settings.close,
             budget,
         )
         program = assemble(plan)

@@ -53,6 +53,44 @@ def gcd(a, b):
 
 
 @njit(cache=True)
+def could_be_modulo(text, k, i):
+    """Tell, without divisions, whether the first four elements at i may be remainders of those at k."""
+    if text[i + 1] > text[k + 1] or text[i + 2] > text[k + 2] or text[i + 3] > text[k + 3]:
+        return False
+    apart = 0
+    low = 1 << 30
+    high = 0
+    for q in range(4):
+        d = text[k + q] - text[i + q]
+        if d > 0:
+            low = min(low, d)
+            apart += 1
+        high = max(high, text[i + q])
+    return apart > 0 and low > high
+
+
+@njit(cache=True)
+def modulo_run(text, k, i, room):
+    """Return how many elements at i are those at k modulo one number, and the largest such number."""
+    g = 0
+    high = -1
+    q = 0
+    while q < room:
+        s = int(text[k + q])
+        t = int(text[i + q])
+        if t > s:
+            break
+        h = gcd(g, s - t) if s > t else g
+        top = max(high, t)
+        if h > 0 and h <= top:
+            break
+        g = h
+        high = top
+        q += 1
+    return q, g
+
+
+@njit(cache=True)
 def _put(rows, price, count, bits, closed, op, s0, s1, t0, t1, a, b):
     """Append a relation if its target could cost more than `bits` and does not overlap its source."""
     if count >= len(rows) or t1 - t0 < 2 or s1 <= s0:
@@ -128,22 +166,13 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
                     count = _put_trimmed(
                         rows, price, count, constant, closed, natural, R_ADD, k, i, q, delta, 0
                     )
-            if t <= s and (natural[k] or natural[i] or not (inside and ps == pt)):
-                g = 0
-                top = -1
-                q = 0
-                while q < room:
-                    sq = int(text[k + q])
-                    tq = int(text[i + q])
-                    if tq > sq:
-                        break
-                    h = gcd(g, sq - tq) if sq > tq else g
-                    high = max(top, tq)
-                    if h > 0 and h <= high:
-                        break
-                    g = h
-                    top = high
-                    q += 1
+            if (
+                t <= s
+                and room >= 4
+                and could_be_modulo(text, k, i)
+                and (natural[k] or natural[i] or not (inside and ps == pt))
+            ):
+                q, g = modulo_run(text, k, i, room)
                 if q >= 3 and g > 1:
                     again = inside and not natural[k] and not natural[i]
                     if again and pt < g and (pt == ps or (ps > pt and (ps - pt) % g == 0)):
@@ -152,7 +181,12 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
                         count = _put_trimmed(
                             rows, price, count, modulo, closed, natural, R_MODULO, k, i, q, g, 0
                         )
-            if natural[k] or natural[i] or not (inside and ps == pt):
+            if (
+                room >= 4
+                and (delta == 0 or text[k + 1] == text[i + 1])
+                and (delta == 0) + (text[k + 1] == text[i + 1]) + (text[k + 2] == text[i + 2]) >= 2
+                and (natural[k] or natural[i] or not (inside and ps == pt))
+            ):
                 old = -1
                 new = -1
                 q = 0

@@ -12,7 +12,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ktray.proposers.search.derive import MAX_ROWS, MAX_TAKEN, derive
-from ktray.proposers.search.glance import glance
 from ktray.proposers.search.relations import COLUMNS
 from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
 
@@ -36,13 +35,13 @@ class Plan:
 
 
 @njit(cache=True)
-def _search(text, n, costs, width, depth, keep, close, budget):
+def _search(text, n, costs, width, closely, depth, keep, budget):
     """Return the best plan's arrays within about `budget` element visits."""
     scores = np.empty(keep)
     depths = np.zeros(keep, np.int64)
     ms = np.zeros((keep, MAX_DEPTH), np.int64)
     sides = np.zeros((keep, MAX_DEPTH), np.int64)
-    found = weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides)
+    found = weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, sides)
     laid = np.empty(n + 1, np.int64)
     first = np.zeros(MAX_DEPTH + 2, np.int64)
     rows = np.empty((MAX_ROWS, COLUMNS), np.int64)
@@ -62,14 +61,7 @@ def _search(text, n, costs, width, depth, keep, close, budget):
     best_kind = kind.copy()
     best_start = start.copy()
     work = 0
-    look = np.empty(found)
-    stop = np.zeros(n + 2, np.int64)
     for r in range(found):
-        parts = streams(text, n, depths[r], ms[r], sides[r], laid, first)
-        look[r] = glance(laid, n, first, parts, costs, stop, closed)
-    order = np.argsort(look, kind="mergesort")
-    for o in range(min(found, close)):
-        r = order[o]
         parts = streams(text, n, depths[r], ms[r], sides[r], laid, first)
         bits, number, parses = derive(
             laid,
@@ -105,7 +97,7 @@ def _search(text, n, costs, width, depth, keep, close, budget):
 
 
 def search(
-    values: NDArray[np.int64], costs: NDArray[np.float64], width: int, keep: int, close: int, budget: int
+    values: NDArray[np.int64], costs: NDArray[np.float64], width: int, closely: int, keep: int, budget: int
 ) -> Plan:
     """Return the best plan found for `values` (shape (n,), n >= 1)."""
-    return Plan(*_search(values, len(values), costs, width, 5, keep, close, budget))
+    return Plan(*_search(values, len(values), costs, width, closely, 6, keep, budget))

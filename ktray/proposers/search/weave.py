@@ -11,6 +11,7 @@ from numba import njit
 
 from ktray.proposers.search.costs import STEPS
 from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes
+from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF, backward, forward
 
 #: Sides: the shorter list holds the odd positions (the later operand), or the even ones.
@@ -85,124 +86,224 @@ def peel(text, n, m, side, short, long):
 
 
 @njit(cache=True)
-def weaves(text, n, costs, width, depth, keep, scores, depths, ms, sides):
+def _offer(score, depth, path_m, path_side, found, keep, scores, depths, ms, sides):
+    """Insert a structure into the list of the best; return the list's new length."""
+    if found == keep and score >= scores[found - 1]:
+        return found
+    at = found if found < keep else keep - 1
+    while at > 0 and scores[at - 1] > score:
+        scores[at] = scores[at - 1]
+        depths[at] = depths[at - 1]
+        ms[at] = ms[at - 1]
+        sides[at] = sides[at - 1]
+        at -= 1
+    scores[at] = score
+    depths[at] = depth
+    ms[at] = path_m
+    sides[at] = path_side
+    return min(found + 1, keep)
+
+
+@njit(cache=True)
+def _gather(score, fixed, half, node, into_score, into_path, count):
+    """Append the local minima of score over m, both sides, with (node, m, side); return the new count."""
+    for side in range(2):
+        for m in range(2, half + 1):
+            s = score[side, m]
+            if s < INF and s <= score[side, m - 1] and s <= score[side, m + 1]:
+                into_score[count] = s + fixed
+                into_path[count, 0] = node
+                into_path[count, 1] = m
+                into_path[count, 2] = side
+                count += 1
+    return count
+
+
+@njit(cache=True)
+def _pick(cand_score, cand_path, count, most, picked, held):
+    """Append the `most` cheapest candidates not picked yet; return the new number picked."""
+    order = np.argsort(cand_score[:count], kind="mergesort")
+    for o in range(min(count, most)):
+        path = cand_path[order[o]]
+        known = False
+        for h in range(held):
+            if picked[h, 0] == path[0] and picked[h, 1] == path[1] and picked[h, 2] == path[2]:
+                known = True
+                break
+        if not known:
+            picked[held] = path
+            held += 1
+    return held
+
+
+@njit(cache=True)
+def _lay(text, first, level, n, m, side, row, row_first, short, long):
+    """Lay out streams with one more peel in row; return the begin and end of the part peeled off."""
+    begin = first[level]
+    ns, nl = peel(text[begin:n], n - begin, m, side, short, long)
+    row[:begin] = text[:begin]
+    row_first[: level + 1] = first[: level + 1]
+    if side == 1:
+        row[begin : begin + ns] = short[:ns]
+        row[begin + ns : n] = long[:nl]
+        end = begin + ns
+    else:
+        row[begin : begin + nl] = long[:nl]
+        row[begin + nl : n] = short[:ns]
+        end = begin + nl
+    row_first[level + 1] = end
+    row_first[level + 2] = n
+    return begin, end
+
+
+@njit(cache=True)
+def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, sides):
     """Beam search over nested peels; fill the `keep` best structures, cheapest first; return their number.
 
-    Structure r has depths[r] peels, ms[r, d] and sides[r, d] from the outermost inwards.
+    Structure r has depths[r] peels, ms[r, d] and sides[r, d] from the outermost inwards. Each level keeps the
+    `width` best by split points alone and the `closely` best by `glance`; echoes are looked for in the first
+    `closely` of both.
     """
     room = np.empty((8, n + 2))
     lengths = np.empty(n + 2, np.int64)
+    plain = np.full((2, n // 2 + 2), INF)
     score = np.full((2, n // 2 + 2), INF)
     short = np.empty(n + 1, np.int64)
     long = np.empty(n + 1, np.int64)
-    # The beam: what is merged so far, the bits of what was peeled off, and the path.
-    beam_text = np.empty((width, n), np.int64)
-    beam_n = np.zeros(width, np.int64)
-    beam_fixed = np.zeros(width)
-    beam_ms = np.zeros((width, MAX_DEPTH), np.int64)
-    beam_sides = np.zeros((width, MAX_DEPTH), np.int64)
-    beam_text[0, :n] = text[:n]
-    beam_n[0] = n
-    beam = 1
-    found = 1
-    scores[0] = forward(text, n, costs, room[0], room[1], room[2])
-    depths[0] = 0
+    closed = np.empty(n + 2)
+    by_value = np.full(256, -1, np.int64)
+    by_step = np.full(511, -1, np.int64)
+    chain_value = np.empty(n + 2, np.int64)
+    chain_step = np.empty(n + 2, np.int64)
+    stop = np.empty(n + 2, np.int64)
     echoes = np.zeros((MAX_ECHOES, 5), np.int64)
     worth = np.zeros(MAX_ECHOES)
     price = np.zeros((MAX_ECHOES, 2))
     used = np.zeros(n + 2, np.int64)
     mark = 0
+    # The beam: streams laid out as in `streams`, the last one what is merged so far.
+    most = width + closely
+    beam_text = np.empty((most, n + 1), np.int64)
+    beam_first = np.zeros((most, MAX_DEPTH + 2), np.int64)
+    beam_fixed = np.zeros(most)
+    beam_close = np.ones(most, np.bool_)
+    beam_ms = np.zeros((most, MAX_DEPTH), np.int64)
+    beam_sides = np.zeros((most, MAX_DEPTH), np.int64)
+    beam_text[0, :n] = text[:n]
+    beam_first[0, 1] = n
+    beam = 1
+    start = glance(text, n, beam_first[0], 1, costs, closed, by_value, by_step, chain_value, chain_step, stop)
+    found = _offer(start, 0, beam_ms[0], beam_sides[0], 0, keep, scores, depths, ms, sides)
+    picked = np.zeros((2 * width, 3), np.int64)
+    pool_text = np.empty((2 * width, n + 1), np.int64)
+    pool_first = np.zeros((2 * width, MAX_DEPTH + 2), np.int64)
+    pool_score = np.empty(2 * width)
+    pool_fixed = np.empty(2 * width)
     for level in range(min(depth, MAX_DEPTH)):
-        cand_score = np.empty(beam * 2 * (n // 2 + 1))
-        cand_from = np.empty(len(cand_score), np.int64)
-        cand_m = np.empty(len(cand_score), np.int64)
-        cand_side = np.empty(len(cand_score), np.int64)
-        cand_credit = np.empty(len(cand_score))
-        count = 0
+        plain_score = np.empty(beam * (n + 2))
+        plain_path = np.empty((beam * (n + 2), 3), np.int64)
+        echo_score = np.empty(beam * (n + 2))
+        echo_path = np.empty((beam * (n + 2), 3), np.int64)
+        plain_count = 0
+        echo_count = 0
         for b in range(beam):
-            nb = beam_n[b]
+            begin = beam_first[b, level]
+            nb = n - begin
             if nb < 4:
                 continue
+            acc = beam_text[b, begin:n]
             half = nb // 2
-            score[:, :] = INF
-            sweep(beam_text[b], nb, costs, room, lengths, score)
-            echo_count = find_echoes(beam_text[b], nb, costs, room, echoes, worth, price)
-            if level == 0:
-                mark += 1
-                scores[0] -= bonus(0, -1, echoes, worth, price, echo_count, used, mark)
-            if echo_count > 0:
+            plain[:, :] = INF
+            sweep(acc, nb, costs, room, lengths, plain)
+            plain_count = _gather(plain, beam_fixed[b], half, b, plain_score, plain_path, plain_count)
+            if not beam_close[b]:
+                continue
+            number = find_echoes(acc, nb, costs, room, echoes, worth, price)
+            if number > 0:
+                score[:, :] = plain
                 for m in range(2, half + 1):
                     mark += 1
-                    saved = bonus(m, -1, echoes, worth, price, echo_count, used, mark)
+                    saved = bonus(m, echoes, worth, price, number, used, mark)
                     score[0, m] -= saved
                     score[1, m] -= saved
-            for side in range(2):
-                for m in range(2, half + 1):
-                    s = score[side, m]
-                    # Keep only what is no worse than its neighbours; near misses are repaired later.
-                    if s <= score[side, m - 1] and s <= score[side, m + 1]:
-                        cand_score[count] = s + beam_fixed[b]
-                        cand_from[count] = b
-                        cand_m[count] = m
-                        cand_side[count] = side
-                        cand_credit[count] = 0.0
-                        if echo_count > 0:
-                            mark += 1
-                            short_parity = 1
-                            cand_credit[count] = bonus(
-                                m, short_parity, echoes, worth, price, echo_count, used, mark
-                            )
-                        count += 1
-        if count == 0:
+                echo_count = _gather(score, beam_fixed[b], half, b, echo_score, echo_path, echo_count)
+        held = _pick(plain_score, plain_path, plain_count, width, picked, 0)
+        by_plain = held
+        held = _pick(echo_score, echo_path, echo_count, width, picked, held)
+        if held == 0:
             break
-        order = np.argsort(cand_score[:count], kind="mergesort")
-        new = min(count, width)
-        next_text = np.empty((width, n), np.int64)
-        next_n = np.zeros(width, np.int64)
-        next_fixed = np.zeros(width)
-        next_ms = np.zeros((width, MAX_DEPTH), np.int64)
-        next_sides = np.zeros((width, MAX_DEPTH), np.int64)
-        for r in range(new):
-            c = order[r]
-            b = cand_from[c]
-            m = cand_m[c]
-            side = cand_side[c]
-            ns, nl = peel(beam_text[b], beam_n[b], m, side, short, long)
-            if side == 1:
-                next_text[r, :nl] = long[:nl]
-                next_n[r] = nl
-                rest = forward(short, ns, costs, room[0], room[1], room[2])
-            else:
-                next_text[r, :ns] = short[:ns]
-                next_n[r] = ns
-                rest = forward(long, nl, costs, room[0], room[1], room[2])
-            next_fixed[r] = beam_fixed[b] + rest - cand_credit[c]
-            next_ms[r] = beam_ms[b]
-            next_sides[r] = beam_sides[b]
-            next_ms[r, level] = m
-            next_sides[r, level] = side
-            # Offer the structure to the list of the best.
-            s = cand_score[c]
-            if found < keep or s < scores[found - 1]:
-                at = found if found < keep else keep - 1
-                while at > 0 and scores[at - 1] > s:
-                    scores[at] = scores[at - 1]
-                    depths[at] = depths[at - 1]
-                    ms[at] = ms[at - 1]
-                    sides[at] = sides[at - 1]
-                    at -= 1
-                scores[at] = s
-                depths[at] = level + 1
-                ms[at] = next_ms[r]
-                sides[at] = next_sides[r]
-                if found < keep:
-                    found += 1
-        beam = new
-        beam_text = next_text
-        beam_n = next_n
-        beam_fixed = next_fixed
+        for h in range(held):
+            b = picked[h, 0]
+            begin, end = _lay(
+                beam_text[b],
+                beam_first[b],
+                level,
+                n,
+                picked[h, 1],
+                picked[h, 2],
+                pool_text[h],
+                pool_first[h],
+                short,
+                long,
+            )
+            part = pool_text[h, begin:end]
+            pool_fixed[h] = beam_fixed[b] + forward(part, end - begin, costs, room[0], room[1], room[2])
+            pool_score[h] = glance(
+                pool_text[h],
+                n,
+                pool_first[h],
+                level + 2,
+                costs,
+                closed,
+                by_value,
+                by_step,
+                chain_value,
+                chain_step,
+                stop,
+            )
+        # The next beam: the best by glance, then the best by split points.
+        order = np.argsort(pool_score[:held], kind="mergesort")
+        taken = np.zeros(held, np.bool_)
+        next_ms = np.zeros((most, MAX_DEPTH), np.int64)
+        next_sides = np.zeros((most, MAX_DEPTH), np.int64)
+        next_text = np.empty((most, n + 1), np.int64)
+        next_first = np.zeros((most, MAX_DEPTH + 2), np.int64)
+        next_fixed = np.zeros(most)
+        kept = 0
+        for turn in range(2):
+            for o in range(min(held, closely) if turn == 0 else by_plain):
+                h = order[o] if turn == 0 else o
+                if taken[h]:
+                    continue
+                taken[h] = True
+                b = picked[h, 0]
+                next_text[kept] = pool_text[h]
+                next_first[kept] = pool_first[h]
+                next_fixed[kept] = pool_fixed[h]
+                next_ms[kept] = beam_ms[b]
+                next_sides[kept] = beam_sides[b]
+                next_ms[kept, level] = picked[h, 1]
+                next_sides[kept, level] = picked[h, 2]
+                beam_close[kept] = turn == 0 or o < closely
+                found = _offer(
+                    pool_score[h],
+                    level + 1,
+                    next_ms[kept],
+                    next_sides[kept],
+                    found,
+                    keep,
+                    scores,
+                    depths,
+                    ms,
+                    sides,
+                )
+                kept += 1
+        beam = kept
         beam_ms = next_ms
         beam_sides = next_sides
+        beam_text = next_text
+        beam_first = next_first
+        beam_fixed = next_fixed
     return found
 
 
