@@ -14,17 +14,20 @@ import ray.data
 from ray.exceptions import RayError
 
 from actors.encode import EncodeActor, EncodePlan, logged_samples
-from actors.propose import ProposeActor, VerifyActor, pack
+from actors.propose import KeepActor, ProposeActor, RefineActor, VerifyActor, pack, tries_path
+from actors.runtime import cluster_gpus
 from ktray.candidatelog import Shard, log_path
 from ktray.errors import KtrayError, PipelineError
-from ktray.proposers.spec import ProposerSpec
+from ktray.proposers.spec import MODELS, ProposerSpec
 from ktray.sandbox import SandboxLimits
 
 #: Called with a finished row's fields.
 Progress = Callable[[dict[str, Any]], None]
 
-#: A verifier's pool waits on its proposers: it takes next to nothing of the CPUs that Ray hands out.
+#: A verifier's pool waits on its proposers: it takes next to nothing of the CPUs that Ray hands out, and
+#: proposers leave it that much.
 _VERIFIER_CPUS = 0.01
+_PROPOSER_SHARE = 0.96
 
 
 def missing_shards(
@@ -45,25 +48,100 @@ def propose_and_verify(
     limits: SandboxLimits,
     workers: int,
     progress: Progress,
+    repair: str | None = None,
 ) -> None:
     """Run one proposer over shards and commit each shard's verified candidates to the log.
 
+    With `repair`, the candidates of that log folder that are not correct are repaired, once each.
     Raises PipelineError where a sequence did not come out exactly once.
     """
     if not todo:
         return
-    rows = [pack(shard, samples, log_path(log, folder, shard, samples)) for shard, samples in todo]
-    data = _rows(rows)
-    data = _stage(data, ProposeActor, (spec, blocks), workers, spec.cpus, spec.gpus)
-    data = _stage(data, VerifyActor, (blocks, limits), max(1, workers // 2), _VERIFIER_CPUS)
-    _drain(data, progress, "sequences", sum(len(shard) for shard, _ in todo))
+    data = _proposed(spec, blocks, workers, _rows_of(log, folder, todo, repair), limits if repair else None)
+    data = _stage(data, VerifyActor, (blocks, limits), (1, max(1, workers // 2)), _VERIFIER_CPUS)
+    _drain(data, progress, "sequences", _count(todo))
+
+
+def generate(
+    spec: ProposerSpec,
+    folder: str,
+    todo: Sequence[tuple[Shard, range]],
+    *,
+    blocks: str,
+    log: Path,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Run one proposer over shards and commit each shard's candidates unverified."""
+    if not todo:
+        return
+    data = _proposed(spec, blocks, workers, _rows_of(log, folder, todo, None), None)
+    data = _stage(data, KeepActor, (blocks,), (1, 1), _VERIFIER_CPUS)
+    _drain(data, progress, "sequences", _count(todo))
+
+
+def verify(
+    folder: str,
+    todo: Sequence[tuple[Shard, range]],
+    *,
+    blocks: str,
+    generated: Path,
+    log: Path,
+    limits: SandboxLimits,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Verify shards that were only generated and commit them to the log."""
+    if not todo:
+        return
+    rows = [
+        pack(
+            shard, samples, log_path(log, folder, shard, samples), log_path(generated, folder, shard, samples)
+        )
+        for shard, samples in todo
+    ]
+    data = _stage(_rows(rows), VerifyActor, (blocks, limits), (1, workers), _PROPOSER_SHARE)
+    _drain(data, progress, "sequences", _count(todo))
+
+
+def _proposed(
+    spec: ProposerSpec,
+    blocks: str,
+    workers: int,
+    rows: list[dict[str, Any]],
+    limits: SandboxLimits | None,
+) -> ray.data.Dataset:
+    need = spec.resources(workers, cluster_gpus())
+    replicas = min(need.replicas, len(rows))
+    # A replica that must load a model is started at once, one that need not when there is work for it.
+    pool = (replicas, replicas) if spec.name in MODELS else (1, replicas)
+    actor, arguments = (RefineActor, (spec, blocks, limits)) if limits else (ProposeActor, (spec, blocks))
+    return _stage(_rows(rows), actor, arguments, pool, need.cpus * _PROPOSER_SHARE, need.gpus)
+
+
+def _rows_of(
+    log: Path, folder: str, todo: Sequence[tuple[Shard, range]], repair: str | None
+) -> list[dict[str, Any]]:
+    rows = []
+    for shard, samples in todo:
+        path = log_path(log, folder, shard, samples)
+        tries_path(path).unlink(
+            missing_ok=True
+        )  # of a run that was stopped, which is no fault of the shard's
+        source = log_path(log, repair, shard, samples) if repair else None
+        rows.append(pack(shard, samples, path, source))
+    return rows
+
+
+def _count(todo: Sequence[tuple[Shard, range]]) -> int:
+    return sum(len(shard) for shard, _ in todo)
 
 
 def encode_blocks(plan: EncodePlan, todo: Sequence[int], *, workers: int, progress: Progress) -> None:
     """Solve and encode the blocks in `todo`, and commit each. Raises PipelineError where one is lost."""
     if not todo:
         return
-    data = _stage(_rows([{"block": number} for number in todo]), EncodeActor, (plan,), workers, 1.0)
+    data = _stage(_rows([{"block": number} for number in todo]), EncodeActor, (plan,), (1, workers), 1.0)
     finished: list[int] = []
 
     def note(row: dict[str, Any]) -> None:
@@ -83,7 +161,7 @@ def _stage(
     data: ray.data.Dataset,
     actor: type,
     arguments: tuple[Any, ...],
-    workers: int,
+    pool: tuple[int, int],
     cpus: float,
     gpus: float = 0.0,
 ) -> ray.data.Dataset:
@@ -93,7 +171,7 @@ def _stage(
         fn_constructor_args=arguments,
         batch_size=1,
         batch_format="pyarrow",
-        concurrency=(1, max(1, workers)),
+        concurrency=pool,
         num_cpus=cpus,
         num_gpus=gpus,
     )

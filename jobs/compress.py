@@ -35,9 +35,13 @@ from ktray.metrics import compress_metrics
 from ktray.priors import make_prior
 from ktray.progress import progress
 from ktray.proposers import check_names
+from ktray.proposers.model import PromptSettings
 from ktray.proposers.search import SearchSettings
 from ktray.proposers.spec import ProposerSpec, settings_hash
-from ktray.rundir import RunDirectory
+from ktray.rundir import RunDirectory, write_json
+from ktray.samplers.endpoint import EndpointSettings
+from ktray.samplers.engine import EngineSettings
+from ktray.samplers.ports import SamplingSettings
 from ktray.sandbox import SandboxLimits
 from ktray.solve import BlockReport
 
@@ -53,7 +57,9 @@ class Config:
     out: Path | None = option(None, "archive to write (default: NAME.kt in this folder)")
     run: Path | None = option(None, "run directory (default: runs/compress-CORPUS-FINGERPRINT)")
     prior: str = option("uniform", "prior that prices and codes programs: raw, gzip, uniform, adaptive")
-    proposers: str = option("literal,search", "comma-separated proposers: literal, search, replay")
+    proposers: str = option(
+        "literal,search", "comma-separated proposers: literal, search, vllm, openai, replay"
+    )
     replay: Path | None = option(
         None, "candidates for the replay proposer: JSONL (plain or .gz) or a candidate log"
     )
@@ -70,6 +76,10 @@ class Config:
     workers: int = option(0, "workers a stage (0: one a CPU of the cluster)")
     cache_dir: Path | None = option(None, "where downloads are kept (default: the user's cache folder)")
     search: SearchSettings = option(SearchSettings(), "the symbolic searcher")
+    engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
+    endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
+    sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
+    prompt: PromptSettings = option(PromptSettings(), "what models are asked")
     sandbox: SandboxLimits = option(SandboxLimits(), "limits of Python programs")
     json: bool = option(False, "print metrics.json's content as the last line of standard output")
 
@@ -127,7 +137,16 @@ def proposer_specs(config: Config) -> list[ProposerSpec]:
 
 
 def _spec(config: Config, name: str) -> ProposerSpec:
-    return ProposerSpec(name=name, samples=config.n, search=config.search, replay=str(config.replay or ""))
+    return ProposerSpec(
+        name=name,
+        samples=config.n,
+        search=config.search,
+        replay=str(config.replay or ""),
+        engine=config.engine,
+        endpoint=config.endpoint,
+        sampling=config.sampling,
+        prompt=config.prompt,
+    )
 
 
 def open_config_corpus(config: Config) -> Corpus:
@@ -166,9 +185,12 @@ def run_path(config: Config, fingerprint: dict[str, Any]) -> Path:
 def claim_proposers(directory: RunDirectory, specs: Sequence[ProposerSpec]) -> dict[str, str]:
     """Return the log folder of each proposer. A directory holds one setting of each proposer: another one
     is another run, and is refused."""
-    settings = {spec.name: spec.build().settings() for spec in specs}
+    settings = {spec.name: spec.settings() for spec in specs}
     directory.claim({f"proposer {name}": value for name, value in settings.items()})
-    return {name: f"{name}-{settings_hash(value)}" for name, value in settings.items()}
+    folders = {name: f"{name}-{settings_hash(value)}" for name, value in settings.items()}
+    for name, folder in folders.items():
+        write_json(directory.path / "log" / folder / "settings.json", {"proposer": name, **settings[name]})
+    return folders
 
 
 def archive_path(config: Config) -> Path:

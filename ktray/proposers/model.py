@@ -5,63 +5,158 @@ It does not know which sampler it has: vLLM in this process, or an endpoint far 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ktray.programs import Candidate, CandidateKey, Language, Program
+from ktray.config import option
+from ktray.errors import ConfigError
+from ktray.programs import Candidate, CandidateKey, Language, Program, Verdict
 from ktray.proposers.extract import extract_program
-from ktray.proposers.prompting import load_template
+from ktray.proposers.prompting import Template, load_template
 from ktray.proposers.replay import detect_language
 from ktray.samplers.ports import Reply, SampleRequest, TextSampler, request_seed
-from ktray.sequences import KtSequence
+from ktray.sequences import KtSequence, Values
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
-    """Which prompt, and how long a reply may be: `tokens` plus `tokens_per_element` for each element."""
+    """Which prompt, and how long a reply may be."""
 
-    prompt: str = "python"
-    prompt_file: str = ""
-    language: str = ""
-    tokens: int = 256
-    tokens_per_element: float = 4.0
-    seed: int = 0
+    prompt: str = option("python", "prompt: python, python_cot, dsl, dsl_few_shot")
+    prompt_file: str = option("", "a template of one's own, with {sequence} or #SEQ# where the sequence goes")
+    language: str = option(
+        "", "language of the replies: python, dsl (default: the prompt's own, or detected)"
+    )
+    grammar: bool = option(False, "let a vLLM model write nothing but programs of the DSL")
+    tokens: int = option(256, "most tokens of a reply, beside those for the sequence's length")
+    tokens_per_element: float = option(4.0, "further tokens of a reply for each element of the sequence")
+
+    def __post_init__(self) -> None:
+        if self.language and self.language not in set(Language):
+            raise ConfigError(f"prompt.language is {self.language!r}, expected python or dsl")
+        if self.tokens < 1 or self.tokens_per_element < 0:
+            raise ConfigError(
+                f"prompt.tokens is {self.tokens}, tokens_per_element {self.tokens_per_element}; "
+                "expected tokens 1 or more, tokens_per_element 0 or more"
+            )
+        if self.grammar and self.template().language is not Language.DSL:
+            raise ConfigError(
+                "prompt.grammar is for the DSL; choose --prompt.prompt dsl or --prompt.language dsl"
+            )
+
+    def template(self) -> Template:
+        """Return the template. Raises ConfigError where there is none of that name, or no such file."""
+        language = Language(self.language) if self.language else None
+        return load_template(self.prompt, Path(self.prompt_file) if self.prompt_file else None, language)
+
+    def identity(self) -> dict[str, object]:
+        """Return what a reply depends on: the template's content, not where it lies."""
+        template = self.template()
+        return {
+            "prompt": Path(self.prompt_file).name if self.prompt_file else self.prompt,
+            "prompt_hash": template.hash,
+            "language": template.language.value if template.language else "",
+            "grammar": self.grammar,
+            "tokens": self.tokens,
+            "tokens_per_element": self.tokens_per_element,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A candidate that was not correct, its verdict, and its output where it gave one."""
+
+    candidate: Candidate
+    verdict: Verdict
+    output: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What sampling took: tokens of the replies, and of their prompts counted once a reply."""
+
+    samples: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    errors: int = 0
 
 
 class ModelProposer:
-    """Proposes what a model samples for each sequence; `name` is the sampler's ("vllm", "openai")."""
+    """Proposes what a model samples for each sequence; `name` is the sampler's ("vllm", "openai").
+
+    `settings` is what the candidates depend on, and `sampling_hash` the part of it that is not the prompt.
+    """
 
     def __init__(
         self,
         name: str,
         sampler: TextSampler,
         prompt: PromptSettings,
+        seed: int,
         settings: dict[str, object],
         sampling_hash: str,
     ) -> None:
         self.name = name
-        self._sampler, self._prompt = sampler, prompt
+        self._sampler, self._prompt, self._seed = sampler, prompt, seed
         self._settings, self._sampling_hash = settings, sampling_hash
-        language = Language(prompt.language) if prompt.language else None
-        file = Path(prompt.prompt_file) if prompt.prompt_file else None
-        self._template = load_template(prompt.prompt, file, language)
+        self._template = prompt.template()
+        self._usage = Usage()
 
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on."""
-        return {**self._settings, "prompt_hash": self._template.hash}
+        return self._settings
+
+    def take_usage(self) -> Usage:
+        """Return what was used since the last call."""
+        usage, self._usage = self._usage, Usage()
+        return usage
 
     def propose(self, sequences: Sequence[KtSequence], samples: range) -> Iterator[Candidate]:
         """Yield one candidate for each sequence and sample index; a failed sample carries its error."""
-        requests = [self._request(sequence, samples) for sequence in sequences]
+        return self._sample([self._request(sequence, samples) for sequence in sequences])
+
+    def refine(self, failures: Iterable[tuple[KtSequence, Failure]]) -> Iterator[Candidate]:
+        """Yield one candidate for each failure, with the same sequence and sample index."""
+        return self._sample([self._repair(sequence, failure) for sequence, failure in failures])
+
+    def failed(self, sequence: KtSequence, samples: range, error: str) -> Iterator[Candidate]:
+        """Yield the candidates of a sequence that could not be sampled at all."""
+        for index in samples:
+            self._usage = replace(self._usage, errors=self._usage.errors + 1)
+            yield self._candidate(Reply(sequence.id, index, "", "error", error=error[:200]))
+
+    def _sample(self, requests: list[SampleRequest]) -> Iterator[Candidate]:
         for reply in self._sampler.sample(requests):
+            self._count(reply)
             yield self._candidate(reply)
 
-    def _request(self, sequence: KtSequence, samples: range) -> SampleRequest:
-        system, user = self._template.fill(sequence.values)
+    def _count(self, reply: Reply) -> None:
+        u = self._usage
+        self._usage = Usage(
+            u.samples + 1,
+            u.tokens + (reply.tokens or 0),
+            u.prompt_tokens + (reply.prompt_tokens or 0),
+            u.errors + bool(reply.error),
+        )
+
+    def _request(self, sequence: KtSequence, samples: range, **extra: object) -> SampleRequest:
+        system, user = self._template.fill(sequence.values, **extra)
         limit = self._prompt.tokens + int(self._prompt.tokens_per_element * len(sequence))
-        seed = request_seed(self._prompt.seed, sequence.id)
-        return SampleRequest(sequence.id, system, user, samples, seed, limit)
+        seed = request_seed(self._seed, f"{sequence.id}:{self._template.hash}")
+        return SampleRequest(sequence.id, system, user, samples, seed, limit, self._template.stop)
+
+    def _repair(self, sequence: KtSequence, failure: Failure) -> SampleRequest:
+        program, output = failure.candidate.program, failure.output
+        index = failure.candidate.key.sample_index
+        return self._request(
+            sequence,
+            range(index, index + 1),
+            program=program.text if program else failure.candidate.reply.strip() or "(no program)",
+            outcome=_told(failure.verdict),
+            prefix=failure.verdict.correct_prefix,
+            output="(none)" if output is None else "[" + ", ".join(map(str, output.tolist())) + "]",
+        )
 
     def _candidate(self, reply: Reply) -> Candidate:
         key = CandidateKey(
@@ -70,9 +165,19 @@ class ModelProposer:
             self._sampler.model,
             self._template.hash,
             self._sampling_hash,
-            self._prompt.seed,
+            self._seed,
             reply.index,
         )
-        text = extract_program(reply.text)
+        text = extract_program(_storable(reply.text))
         program = Program(self._template.language or detect_language(text), text) if text else None
-        return Candidate(key, program, reply.text, reply.tokens, reply.logprob, reply.error)
+        return Candidate(key, program, _storable(reply.text), reply.tokens, reply.logprob, reply.error)
+
+
+def _told(verdict: Verdict) -> str:
+    what = verdict.outcome.value.replace("_", " ")
+    return f"{what}: {verdict.detail}" if verdict.detail else what
+
+
+def _storable(text: str) -> str:
+    """Return text without lone surrogates, which no program and no Parquet file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -21,23 +21,38 @@ from ktray.sequences import Values
 _FOLDER = importlib.resources.files("ktray.proposers") / "prompts"
 _SEPARATOR = "\n---\n"
 
-#: The templates that ship, by name, with the language of the programs they ask for.
-PROMPTS: Mapping[str, Language] = {
-    "python": Language.PYTHON,
-    "python_cot": Language.PYTHON,
-    "dsl": Language.DSL,
-    "dsl_few_shot": Language.DSL,
-    "refine": Language.PYTHON,
+
+@dataclass(frozen=True, slots=True)
+class _Shipped:
+    """The language of the programs that a shipped template asks for, and what ends a reply."""
+
+    language: Language
+    stop: tuple[str, ...] = ("###",)
+
+
+#: The templates that ship, by name. A chain of thought may hold headings, so nothing cuts it.
+_SHIPPED: Mapping[str, _Shipped] = {
+    "python": _Shipped(Language.PYTHON),
+    "python_cot": _Shipped(Language.PYTHON, ()),
+    "dsl": _Shipped(Language.DSL),
+    "dsl_few_shot": _Shipped(Language.DSL),
+    "refine": _Shipped(Language.PYTHON),
+    "refine_dsl": _Shipped(Language.DSL),
 }
+PROMPTS = tuple(_SHIPPED)
+
+#: The shipped template that repairs programs of a language.
+REFINING: Mapping[Language, str] = {Language.PYTHON: "refine", Language.DSL: "refine_dsl"}
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A prompt's system and user text with placeholders, and the language it asks for."""
+    """A prompt's system and user text with placeholders, the language it asks for, and what ends a reply."""
 
     system: str
     user: str
     language: Language | None
+    stop: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -67,18 +82,18 @@ def load_template(name: str, file: Path | None = None, language: Language | None
                 f"prompt file {file} has neither {{sequence}} nor #SEQ#; put one where the sequence goes"
             )
         return _template(text, language)
-    if name not in PROMPTS:
-        raise ConfigError(f"unknown prompt {name!r}{nearest(name, list(PROMPTS))}")
-    return _template((_FOLDER / f"{name}.txt").read_text(encoding="utf-8"), language or PROMPTS[name])
+    if name not in _SHIPPED:
+        raise ConfigError(f"unknown prompt {name!r}{nearest(name, PROMPTS)}")
+    shipped = _SHIPPED[name]
+    text = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    return _template(text, language or shipped.language, shipped.stop)
 
 
-def _template(text: str, language: Language | None) -> Template:
+def _template(text: str, language: Language | None, stop: tuple[str, ...] = ()) -> Template:
     system, found, user = text.partition(_SEPARATOR)
-    return (
-        Template(system.strip(), user.rstrip("\n"), language)
-        if found
-        else Template("", text.rstrip("\n"), language)
-    )
+    if not found:
+        system, user = "", text
+    return Template(system.strip(), user.rstrip("\n"), language, stop)
 
 
 def _fill(text: str, fields: Mapping[str, object]) -> str:

@@ -1,49 +1,131 @@
 """How a proposer is named in a config and built where it runs: a spec is small, frozen and picklable.
 
-`build` does the heavy part (loading a model, compiling kernels) and is called by the actor that hosts it.
+`settings` tells what its candidates depend on and loads nothing; `build` does the heavy part (loading a
+model, compiling kernels) and is called by the actor that hosts it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ktray.errors import ConfigError
 from ktray.ports import Proposer
+from ktray.proposers.model import ModelProposer, PromptSettings
+from ktray.proposers.replay import ReplayProposer
 from ktray.proposers.search import SearchProposer, SearchSettings
+from ktray.samplers.endpoint import EndpointSampler, EndpointSettings
+from ktray.samplers.engine import EngineSettings, VllmSampler
+from ktray.samplers.ports import SamplingSettings, TextSampler
+
+#: Proposers that ask a language model.
+MODELS = ("vllm", "openai")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one replica of a proposer takes, and how many there may be at once."""
+
+    cpus: float
+    gpus: float
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProposerSpec:
-    """One proposer of a run.
-
-    `samples` is how many samples a sequence it is asked for, `settings` what enters the fingerprint, and
-    `cpus`, `gpus` what one replica of it takes.
-    """
+    """One proposer of a run; `samples` is how many samples a sequence it is asked for, and `refines` the
+    settings of the candidates that it repairs, where it repairs any."""
 
     name: str
     samples: int
     search: SearchSettings = field(default_factory=SearchSettings)
     replay: str = ""
-    cpus: float = 1.0
-    gpus: float = 0.0
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+    refines: str = ""
+
+    def settings(self) -> dict[str, object]:
+        """Return what the candidates depend on. Raises InputError where the proposer cannot be built."""
+        if self.name == "search":
+            return SearchProposer(self.search).settings()
+        if self.name == "replay":
+            return self._replay().settings()
+        self._check_model()
+        source = self.engine.identity() if self.name == "vllm" else self.endpoint.identity()
+        refines = {"refines": self.refines} if self.refines else {}
+        return {**source, **_plain(asdict(self.sampling)), **self.prompt.identity(), **refines}
 
     def build(self) -> Proposer:
         """Return the proposer itself."""
         if self.name == "search":
             return SearchProposer(self.search)
         if self.name == "replay":
-            from ktray.proposers.replay import ReplayProposer
+            return self._replay()
+        return self.build_model()
 
-            if not self.replay:
-                raise ConfigError("proposer 'replay' needs a file of candidates; give it with --replay FILE")
-            return ReplayProposer(Path(self.replay))
-        raise ConfigError(f"proposer {self.name!r} cannot be built from a spec")
+    def build_model(self) -> ModelProposer:
+        """Return the proposer that asks a model, which is loaded or connected here."""
+        settings = self.settings()
+        drawing = {k: v for k, v in settings.items() if k not in ("model", "prompt", "prompt_hash", "seed")}
+        seed = self.sampling.seed
+        return ModelProposer(self.name, self._sampler(), self.prompt, seed, settings, settings_hash(drawing))
+
+    def resources(self, workers: int, cluster_gpus: int) -> Resources:
+        """Return what replicas take on a cluster with so many workers (CPUs) and GPUs."""
+        if self.name == "openai":
+            return Resources(0.1, 0.0, 1)  # it waits; what bounds it is its own concurrency
+        if self.name != "vllm":
+            return Resources(1.0, 0.0, workers)
+        gpus = self._gpus(cluster_gpus)
+        fitting = (
+            int(cluster_gpus // self._spanned(gpus)) if cluster_gpus else int(workers // self.engine.cpus)
+        )
+        return Resources(self.engine.cpus, gpus, self.engine.replicas or max(1, fitting))
+
+    def _gpus(self, cluster_gpus: int) -> float:
+        if self.engine.gpus >= 0:
+            return self.engine.gpus
+        if not cluster_gpus or self.engine.executor == "ray":
+            return 0.0  # vLLM's Ray executor makes a placement group for its own workers
+        return float(self.engine.tensor_parallel * self.engine.pipeline_parallel)
+
+    def _spanned(self, gpus: float) -> float:
+        return gpus or float(self.engine.tensor_parallel * self.engine.pipeline_parallel)
+
+    def _sampler(self) -> TextSampler:
+        if self.name == "openai":
+            return EndpointSampler(self.endpoint, self.sampling)
+        return VllmSampler(self.engine, self.sampling, _grammar() if self.prompt.grammar else None)
+
+    def _check_model(self) -> None:
+        if self.name not in MODELS:
+            raise ConfigError(f"proposer {self.name!r} cannot be built from a spec")
+        if self.prompt.grammar and self.name != "vllm":
+            raise ConfigError(
+                "prompt.grammar needs the vllm proposer; an endpoint cannot be held to a grammar"
+            )
+
+    def _replay(self) -> ReplayProposer:
+        if not self.replay:
+            raise ConfigError("proposer 'replay' needs a file of candidates; give it with --replay FILE")
+        return ReplayProposer(Path(self.replay))
 
 
 def settings_hash(settings: dict[str, object]) -> str:
     """Return 8 hex digits that tell a proposer's generation settings apart."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _plain(settings: dict[str, object]) -> dict[str, object]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def _grammar() -> str:
+    from ktray.dsl.grammar import sampling_grammar
+
+    return sampling_grammar()

@@ -61,7 +61,8 @@ class EngineSettings:
         if not 0 < self.gpu_memory <= 1 or self.cpus <= 0 or self.replicas < 0 or self.max_num_seqs < 0:
             raise ConfigError(
                 f"engine: gpu_memory {self.gpu_memory}, cpus {self.cpus}, replicas {self.replicas}, "
-                f"max_num_seqs {self.max_num_seqs}; expected 0 < gpu_memory <= 1, cpus above 0, the others 0 or more"
+                f"max_num_seqs {self.max_num_seqs}; expected 0 < gpu_memory <= 1, cpus above 0, the others "
+                "0 or more"
             )
 
     def identity(self) -> dict[str, object]:

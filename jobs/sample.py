@@ -1,0 +1,434 @@
+"""Sample programs from language models and verify every one; nothing is reduced.
+
+    python -m jobs.sample --corpus text --input enwik.xml --engine.model Qwen/Qwen2.5-Coder-7B --n 16
+    python -m jobs.sample --run runs/sample-text-1a2b3c4d --extend 64
+    python -m jobs.sample --config configs/sample/smoke.yaml
+
+Models, prompts and temperatures are crossed, each combination in its own folder of the candidate log.
+The same command continues a run that was stopped; --extend draws the missing samples alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from actors.encode import logged_samples, shard_log_paths
+from actors.pipeline import Progress, generate, propose_and_verify, verify
+from actors.propose import SPENT
+from actors.runtime import running
+from ktray.blockstore import Manifest, store_corpus
+from ktray.candidatelog import Shard, log_path, shards_of
+from ktray.config import nearest, option, parse, to_yaml
+from ktray.corpora import open_corpus
+from ktray.corpora.blocks import Corpus
+from ktray.corpora.selection import parse_limit
+from ktray.errors import ConfigError
+from ktray.job import console, launch
+from ktray.programs import EXECUTABLE, Outcome
+from ktray.progress import progress
+from ktray.proposers.model import PromptSettings
+from ktray.proposers.prompting import REFINING
+from ktray.proposers.spec import MODELS, ProposerSpec, settings_hash
+from ktray.rundir import RunDirectory, write_json
+from ktray.samplers.endpoint import EndpointSettings
+from ktray.samplers.engine import EngineSettings
+from ktray.samplers.ports import SamplingSettings
+from ktray.sandbox import SandboxLimits
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to sample, from which models, how, and how much."""
+
+    corpus: str = option("", "corpus: text, dna, audio16, audio8, mfcc, sequences, file, sample, ...")
+    input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
+    run: Path | None = option(None, "run directory (default: runs/sample-CORPUS-FINGERPRINT)")
+    proposer: str = option("vllm", "what samples: vllm (a model in this cluster) or openai (an endpoint)")
+    models: str = option("", "comma-separated models (default: engine.model or endpoint.model)")
+    prompts: str = option("", "comma-separated prompts (default: prompt.prompt)")
+    temperatures: str = option("", "comma-separated temperatures (default: sampling.temperature)")
+    n: int = option(8, "samples a sequence")
+    extend: int = option(
+        0, "raise n of an existing run to this; with --run alone, its config is used (0: no)"
+    )
+    refine: int = option(0, "rounds in which programs that failed are shown to the model to be repaired")
+    generate_only: bool = option(False, "sample, and leave verifying to a later call")
+    verify_only: bool = option(False, "verify what was only sampled; no model is loaded")
+    chunk: int = option(128, "length in elements that files are cut into")
+    block: str = option("16MB", "elements a block; only what is resident depends on it")
+    shard: int = option(256, "sequences a shard; a shard is sampled, verified and committed at once")
+    element_bits: int | None = option(
+        None, "bits an element counts for (default: the corpus's own; 8, dna 3)"
+    )
+    limit: str | None = option(None, "only the first so much of the corpus: 1MB or 500seq")
+    sample: int | None = option(None, "only so many sequences, drawn with --seed")
+    seed: int = option(0, "seed of the sequences drawn (sampling.seed is that of the samples)")
+    workers: int = option(0, "CPUs to work on (0: all of the cluster)")
+    cache_dir: Path | None = option(None, "where downloads are kept (default: the user's cache folder)")
+    engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
+    endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
+    sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
+    prompt: PromptSettings = option(PromptSettings(), "what models are asked")
+    sandbox: SandboxLimits = option(SandboxLimits(), "limits of Python programs")
+    json: bool = option(False, "print metrics.json's content as the last line of standard output")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One combination of model, prompt and temperature: its spec, its log folder, and its refining round."""
+
+    spec: ProposerSpec
+    folder: str
+    round: int = 0
+
+    def title(self) -> str:
+        """Return a few words for a progress line."""
+        settings = self.spec.settings()
+        return f"{settings['model']} {settings['prompt']} t={settings['temperature']}"
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Sample and verify what is missing, and return the metrics (also written to the run directory)."""
+    started = time.monotonic()
+    config = _extended(config)
+    _check(config)
+    series = [_series(spec) for spec in sampling_specs(config)]
+    corpus = _open(config)
+    study = Study(config, RunDirectory(_run_path(config, corpus), _fingerprint(config, corpus)), corpus)
+    study.claim(series)
+    with running(config.workers) as cpus:
+        workers = config.workers or cpus
+        rounds = [r for one in series for r in study.sample(one, workers)]
+    metrics = study.metrics(rounds) | {"seconds": time.monotonic() - started}
+    study.directory.save_metrics(metrics)
+    return metrics
+
+
+def _extended(config: Config) -> Config:
+    """Return the config with n raised to `extend`; without a corpus, the run's own config is the base."""
+    if not config.extend:
+        return config
+    if config.corpus:
+        return replace(config, n=config.extend)
+    if config.run is None:
+        raise ConfigError("--extend needs the run to extend; name its directory with --run")
+    saved = config.run / "config.yaml"
+    if not saved.exists():
+        raise ConfigError(f"--run {config.run} holds no run of jobs.sample to extend (no config.yaml)")
+    base = parse(Config, ["--config", str(saved)], prog="jobs.sample", description="")
+    kept = ("run", "extend", "workers", "generate_only", "verify_only", "json")
+    return replace(base, n=config.extend, **{name: getattr(config, name) for name in kept})
+
+
+def _check(config: Config) -> None:
+    if not config.corpus:
+        raise ConfigError("no corpus given; name one with --corpus (text, dna, sequences, file, sample, ...)")
+    if config.proposer not in MODELS:
+        raise ConfigError(f"proposer {config.proposer!r} does not sample{nearest(config.proposer, MODELS)}")
+    if config.generate_only and config.verify_only:
+        raise ConfigError(
+            "--generate-only and --verify-only exclude each other; give one, or neither for both"
+        )
+    for name, least in (("n", 1), ("chunk", 1), ("shard", 1), ("workers", 0), ("extend", 0), ("refine", 0)):
+        if getattr(config, name) < least:
+            raise ConfigError(f"--{name} is {getattr(config, name)}, expected {least} or more")
+
+
+def sampling_specs(config: Config) -> list[ProposerSpec]:
+    """Return a spec for each combination of model, prompt and temperature. Raises ConfigError."""
+    own = config.engine.model if config.proposer == "vllm" else config.endpoint.model
+    choices = itertools.product(
+        _words(config.models) or [own],
+        _words(config.prompts) or [config.prompt.prompt],
+        _numbers(config.temperatures) or [config.sampling.temperature],
+    )
+    return [_spec(config, *choice) for choice in choices]
+
+
+def _spec(config: Config, model: str, prompt: str, temperature: float) -> ProposerSpec:
+    return ProposerSpec(
+        name=config.proposer,
+        samples=config.n,
+        engine=replace(config.engine, model=model),
+        endpoint=replace(config.endpoint, model=model),
+        sampling=replace(config.sampling, temperature=temperature),
+        prompt=replace(config.prompt, prompt=prompt),
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in _words(text)]
+    except ValueError:
+        raise ConfigError(f"--temperatures is {text!r}; expected numbers, separated by commas") from None
+
+
+def _series(spec: ProposerSpec, round_: int = 0) -> Series:
+    return Series(spec, f"{spec.name}-{settings_hash(spec.settings())}", round_)
+
+
+def _refining(base: Series) -> Series:
+    """Return the series that repairs what `base` got wrong."""
+    language = base.spec.prompt.template().language
+    if language is None:
+        raise ConfigError(
+            "--refine needs to know the language of the programs; give it with --prompt.language"
+        )
+    prompt = replace(base.spec.prompt, prompt=REFINING[language], prompt_file="")
+    return _series(replace(base.spec, prompt=prompt, refines=base.folder), base.round + 1)
+
+
+def _open(config: Config) -> Corpus:
+    return open_corpus(
+        config.corpus,
+        config.input,
+        element_bits=config.element_bits,
+        limit=config.limit,
+        sample=config.sample,
+        seed=config.seed,
+        cache_dir=config.cache_dir,
+    )
+
+
+def _fingerprint(config: Config, corpus: Corpus) -> dict[str, Any]:
+    names = ("corpus", "limit", "sample", "chunk", "block", "shard")
+    chosen = {name: getattr(config, name) for name in names}
+    seed = config.seed if config.sample else 0
+    return {**chosen, "digest": corpus.digest(), "element_bits": corpus.element_bits, "seed": seed}
+
+
+def _run_path(config: Config, corpus: Corpus) -> Path:
+    default = Path("runs") / f"sample-{config.corpus}-{settings_hash(_fingerprint(config, corpus))}"
+    path = config.run or default
+    if config.extend and not (path / "fingerprint.json").exists():
+        raise ConfigError(
+            f"run directory {path} does not exist, so there is nothing to extend; leave --extend out"
+        )
+    return path
+
+
+class Study:
+    """A run directory of `jobs.sample`: its block store, its log, and what was only generated."""
+
+    def __init__(self, config: Config, directory: RunDirectory, corpus: Corpus) -> None:
+        self.config, self.directory = config, directory
+        path = directory.path.resolve()
+        self.blocks, self.log, self.generated = path / "blocks", path / "log", path / "generated"
+        self.manifest = self._store(corpus)
+        counts = enumerate(self.manifest.sequences)
+        self.shards = [s for block, count in counts for s in shards_of(block, count, config.shard)]
+        self.began = self.ended = 0.0
+        self.new: Counter[str] = Counter()
+
+    def claim(self, series: Sequence[Series]) -> None:
+        """Note the config and every series with its settings."""
+        self.directory.save_config(to_yaml(replace(self.config, extend=0)), self.config.seed)
+        for one in series:
+            self._claim(one)
+
+    def _claim(self, series: Series) -> None:
+        settings = {"proposer": series.spec.name, "round": series.round, **series.spec.settings()}
+        write_json(self.log / series.folder / "settings.json", settings)
+
+    def _store(self, corpus: Corpus) -> Manifest:
+        size = parse_limit(self.config.block).bits
+        if size is None:
+            raise ConfigError(f"--block {self.config.block}: expected a size such as 16MB")
+        with progress(console, "reading", None, "elements") as advance:
+            return store_corpus(
+                corpus, self.blocks, self.config.chunk, max(1, size // 8), lambda n: advance(n, "")
+            )
+
+    def sample(self, series: Series, workers: int) -> Iterator[Series]:
+        """Do what is missing of a series and of the rounds that refine it; yield each with its round."""
+        common: dict[str, Any] = {"blocks": str(self.blocks), "workers": workers}
+        if not self.config.verify_only:
+            self._propose(series, self._missing(series), common)
+        if not self.config.generate_only:
+            self._verify(series, common)
+        yield series
+        if self.config.generate_only or self.config.verify_only or series.round >= self.config.refine:
+            return
+        refining = _refining(series)
+        self._claim(refining)
+        with self._progress(refining, todo := self._unrefined(series, refining)) as note:
+            limits = self.config.sandbox
+            propose_and_verify(
+                refining.spec, refining.folder, todo, log=self.log, limits=limits, progress=note,
+                repair=series.folder, **common,
+            )  # fmt: skip
+        yield from self.sample(refining, workers)
+
+    def _missing(self, series: Series) -> list[tuple[Shard, range]]:
+        """Return the shards that lack samples, generated or verified, with the range that each lacks."""
+        if series.round:
+            return []
+        roots = (self.log, self.generated)
+        have = ((s, max(logged_samples(r, series.folder, s) for r in roots)) for s in self.shards)
+        return [(shard, range(n, series.spec.samples)) for shard, n in have if n < series.spec.samples]
+
+    def _propose(self, series: Series, todo: list[tuple[Shard, range]], common: dict[str, Any]) -> None:
+        with self._progress(series, todo) as note:
+            if self.config.generate_only:
+                generate(series.spec, series.folder, todo, log=self.generated, progress=note, **common)
+            else:
+                limits = self.config.sandbox
+                propose_and_verify(
+                    series.spec, series.folder, todo, log=self.log, limits=limits, progress=note, **common
+                )
+
+    def _verify(self, series: Series, common: dict[str, Any]) -> None:
+        """Verify what was only generated, and drop it once the log has it."""
+        ranges = [(s, r) for s in self.shards for r in _ranges(self.generated, series.folder, s)]
+        todo = [(s, r) for s, r in ranges if not log_path(self.log, series.folder, s, r).exists()]
+        with self._progress(series, todo) as note:
+            limits = self.config.sandbox
+            verify(
+                series.folder,
+                todo,
+                generated=self.generated,
+                log=self.log,
+                limits=limits,
+                progress=note,
+                **common,
+            )
+        for shard, samples in ranges:
+            log_path(self.generated, series.folder, shard, samples).unlink(missing_ok=True)
+
+    def _unrefined(self, base: Series, refining: Series) -> list[tuple[Shard, range]]:
+        ranges = ((s, r) for s in self.shards for r in _ranges(self.log, base.folder, s))
+        return [(s, r) for s, r in ranges if not log_path(self.log, refining.folder, s, r).exists()]
+
+    @contextlib.contextmanager
+    def _progress(self, series: Series, todo: Sequence[tuple[Shard, range]]) -> Iterator[Progress]:
+        total = sum(len(shard) for shard, _ in todo)
+        seen: Counter[str] = Counter()
+        with progress(console, series.title(), total, "sequences") as advance:
+
+            def note(row: dict[str, Any]) -> None:
+                seen.update({name: row[name] for name in ("candidates", "correct")})
+                self._spent(series, row)
+                advance(row["sequences"], f"{seen['correct'] / max(1, seen['candidates']):.2%} correct")
+
+            yield note
+
+    def _spent(self, series: Series, row: dict[str, Any]) -> None:
+        """Note what sampling a shard took, in memory and in the run directory."""
+        if "tokens" not in row:
+            return
+        self.new.update({name: row[name] for name in ("samples", "tokens", "prompt_tokens", "errors")})
+        self.began = min(self.began or row["began"], row["began"])
+        self.ended = max(self.ended, row["ended"])
+        names = ("block", "first", "last", "start", "stop", *SPENT)
+        line = json.dumps({"folder": series.folder, **{name: row[name] for name in names}})
+        with (self.directory.path / "usage.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def metrics(self, series: Sequence[Series]) -> dict[str, Any]:
+        """Return the metrics of all series: totals are those of first rounds, `new` those of this call."""
+        each = [self._series_metrics(one) for one in series]
+        firsts = [one for one in each if one["round"] == 0]
+        seconds = self.ended - self.began
+        spent = self.config.endpoint.cost(self.new["prompt_tokens"], self.new["tokens"])
+        return {
+            "run": str(self.directory.path),
+            "corpus": self.config.corpus,
+            "sequences": sum(self.manifest.sequences),
+            "elements": self.manifest.elements,
+            "n": self.config.n,
+            **_totals(firsts),
+            "new": {
+                **{name: self.new[name] for name in ("samples", "tokens", "prompt_tokens", "errors")},
+                "sampling_seconds": seconds,
+                "tokens_per_second": self.new["tokens"] / seconds if seconds else 0.0,
+                "samples_per_second": self.new["samples"] / seconds if seconds else 0.0,
+                "cost": spent if self.config.proposer == "openai" else 0.0,
+            },
+            "series": each,
+        }
+
+    def _series_metrics(self, series: Series) -> dict[str, Any]:
+        settings = series.spec.settings()
+        outcomes: Counter[str] = Counter()
+        samples = tokens = errors = waiting = 0
+        solved: set[str] = set()
+        for path in self._files(series):
+            table = pq.read_table(path, columns=["sequence_id", "sample_index", "tokens", "error", "outcome"])
+            for row in table.to_pylist():
+                if row["sample_index"] >= self.config.n:
+                    continue
+                samples += 1
+                tokens += row["tokens"] or 0
+                errors += bool(row["error"])
+                waiting += row["outcome"] is None
+                outcomes.update([row["outcome"]] if row["outcome"] else [])
+                if row["outcome"] == Outcome.CORRECT.value:
+                    solved.add(row["sequence_id"])
+        names = ("model", "prompt", "temperature")
+        return {
+            "folder": series.folder,
+            "proposer": series.spec.name,
+            "round": series.round,
+            **{name: settings[name] for name in names},
+            **_shares(outcomes, samples, tokens, errors, waiting),
+            "solved_sequences": len(solved),
+        }
+
+    def _files(self, series: Series) -> Iterator[Path]:
+        for shard in self.shards:
+            for root in (self.log, self.generated):
+                yield from shard_log_paths(root, series.folder, shard)
+
+
+def _ranges(root: Path, folder: str, shard: Shard) -> Iterator[range]:
+    for path in shard_log_paths(root, folder, shard):
+        start, stop = path.stem.split("-n")[1].split("-")
+        yield range(int(start), int(stop))
+
+
+def _shares(outcomes: Counter[str], samples: int, tokens: int, errors: int, waiting: int) -> dict[str, Any]:
+    correct = outcomes[Outcome.CORRECT.value]
+    executable = sum(outcomes[outcome.value] for outcome in EXECUTABLE)
+    verified = samples - waiting
+    return {
+        "samples": samples,
+        "tokens": tokens,
+        "errors": errors,
+        "unverified": waiting,
+        "outcomes": {outcome.value: outcomes[outcome.value] for outcome in Outcome},
+        "accuracy": correct / verified if verified else None,
+        "executable": executable / verified if verified else None,
+        "executable_accuracy": correct / executable if executable else None,
+    }
+
+
+def _totals(series: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    outcomes: Counter[str] = Counter()
+    for one in series:
+        outcomes.update(one["outcomes"])
+    sums = [sum(one[name] for one in series) for name in ("samples", "tokens", "errors", "unverified")]
+    return _shares(outcomes, *sums)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from the command line and return its exit code."""
+    return launch(Config, run, prog="python -m jobs.sample", description=__doc__ or "", argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
