@@ -1,15 +1,22 @@
 """The general context-mixing model: predicts the bits of bytes from many contexts at once.
 
-Its state is a tuple of arrays (see `STATE`), so that compiled loops elsewhere can drive it; every
-operation is on integers that fit 64 bits, so compiled and interpreted runs give the same numbers.
+Its state is a tuple of arrays (`new_state` names them), so that compiled loops elsewhere can drive it. Every
+operation is on integers that fit 64 bits: compiled and interpreted runs, on any machine, give the same numbers.
+
+A bit's path: each context owns a bucket of 15 bit histories for the byte's present half, and remembers the byte
+that followed it last; adaptive maps turn histories, runs and matches into probabilities; seven sets of weights,
+each chosen by a small context, mix their logits; a second layer mixes the seven, adaptive maps correct the result.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from ktray.coding.binary import decode_bit, encode_bit, finish, new_decoder, new_encoder, reserve
+from ktray.literals.coding import code_bit
 from ktray.literals.fixed import (
     INPUT_LIMIT,
     LOGIT_LIMIT,
@@ -18,131 +25,85 @@ from ktray.literals.fixed import (
     SQUASH,
     STATE_COUNTS,
     STRETCH,
-    cost_of,
 )
+from ktray.literals.mixing import adapt, dot, train
+from ktray.literals.settings import MAX_CONTEXTS, MixerSettings
 
-N = 18  # contexts
-PER = 3  # inputs a context
-MATCHES = 2
-NI = N * PER + N + MATCHES * 2 + 4
-NIP = (NI + 7) // 8 * 8
-SETS = 7
-SET_SIZE = np.array([256, 2048, 256 * 8, 256, 2048, 1536, 256], dtype=np.int64)
-SET_BASE = np.concatenate([[0], np.cumsum(SET_SIZE)]).astype(np.int64)
+State = tuple[NDArray[Any], ...]
 
-# scalars
-(
-    C0,
-    NIB,
-    BITS,
-    C4,
-    C8,
-    POS,
-    HM,
-    HTM,
-    PR,
-    PMIX,
-    ST2,
-    KIND,
-    LR,
-    W0,
-    W1,
-    W2,
-    LINE,
-    ABOVE,
-    SHORTM,
-    REC,
-    RUNM,
-    FIRST,
-    LMASK,
-    CLASSES,
-    SMLIM,
-    LR2,
-    BRK,
-    TOUCH,
-    C12,
-    OFF,
-    LRX,
-) = range(31)
-NS = 64
+_SETS = 7  # of weights in the first layer
+_ROWS = np.array([256, 2048, 2048, 256, 2048, 512, 256], dtype=np.int64)
+_FIRST_ROW = np.concatenate([[0], np.cumsum(_ROWS)]).astype(np.int64)
+_MATCHES = 2
+_SHORTEST = np.array([5, 12], dtype=np.int64)  # lengths that begin a match
+_LONGEST_CHECKED = 400
+_BUCKET = 16  # bytes: a check, then the histories of the 15 nodes of half a byte
+_APM_STEPS = 33
+
+#: 1 where a history knows bits of one kind only.
+_SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.int64)
+
+# Cells of the scalars: the byte so far with a leading one, the node within its half, bits of it known;
+# the last 4, 8 and 12 bytes; bytes seen; masks of the history, buckets and runs; the prediction; learning rates;
+# hashes of the present word and the two before; letters of it; where the present line and the one above begin, its
+# first byte; classes of the last eight bytes; open brackets; a sink for reads that only warm the cache.
+(_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = range(14)
+(_WORD, _WORD1, _WORD2, _LETTERS, _LINE, _ABOVE, _FIRST, _CLASSES, _BRACKETS, _SINK) = range(14, 24)
 
 
-def new_state(settings, *, lr=1600, lr2=300, smlim=255, kind=0, off=0, lrx=120_000_000):
-    bits, hist_bits, run_bits = settings.buckets, settings.history, settings.runs
-    S = np.zeros(NS, dtype=np.int64)
-    S[C0] = 1
-    S[NIB] = 1
-    S[HM] = (1 << hist_bits) - 1
-    S[HTM] = (1 << bits) - 1
-    S[RUNM] = (1 << run_bits) - 1
-    S[KIND] = kind
-    S[OFF] = off
-    S[LRX] = lrx
-    S[LR] = lr
-    S[LR2] = lr2
-    S[SMLIM] = smlim
-    S[PR] = 32768
-    raw = np.zeros((16 << bits) + 64, dtype=np.uint8)
-    off = (-raw.ctypes.data) % 64
-    ht = raw[off : off + (16 << bits)]
-    hist = np.zeros(1 << hist_bits, dtype=np.uint8)
-    ctx = np.zeros(N, dtype=np.int64)
-    base = np.arange(N, dtype=np.int64) * 16 * 0
-    n0 = STATE_COUNTS[:, 0].astype(np.int64)
-    n1 = STATE_COUNTS[:, 1].astype(np.int64)
-    p = ((n1 * 2 + 1) << 22) // (2 * (n0 + n1) + 2)
-    sm = np.tile(((p << 9) | 0).astype(np.int32), N)
-    idx = np.zeros(N, dtype=np.int64)
-    run = np.zeros(1 << run_bits, dtype=np.int32)
-    runix = np.zeros(N, dtype=np.int64)
-    runsm = np.full(N * 256, 1 << 30, dtype=np.int32)
-    ridx = np.zeros(N, dtype=np.int64)
-    x = np.zeros(NIP, dtype=np.int32)
-    w = np.full((SET_BASE[-1], NIP), 0, dtype=np.int32)
-    w[:] = 65536 // 6 // 1
-    sel = np.zeros(SETS, dtype=np.int64)
-    dots = np.zeros(SETS + 1, dtype=np.int64)
-    w2 = np.full(256 * 8, 65536 // SETS, dtype=np.int32)
-    mptr = np.zeros(MATCHES * 4, dtype=np.int64)
-    mtab = np.zeros((MATCHES, 1 << min(20, hist_bits)), dtype=np.int32)
-    msm = np.full(MATCHES * 64 * 2 * 2, 1 << 30, dtype=np.int32)
-    apm = np.zeros((1 << 16) * 33 * 2 + 256 * 33, dtype=np.int32)
-    ramp = SQUASH[np.clip((np.arange(33) - 16) * 128 + LOGIT_LIMIT, 0, 2 * LOGIT_LIMIT)]
-    apm[:] = np.tile(ramp, len(apm) // 33)
-    aidx = np.zeros(8, dtype=np.int64)
-    ind = np.zeros(65536 + 256, dtype=np.int64)
-    o0 = np.full(65536, 1 << 30, dtype=np.int32)
-    rbyte = np.zeros(N, dtype=np.int64)
+def new_state(settings: MixerSettings) -> State:
+    """The model before its first bit, its tables as large as `settings` says."""
+    n = settings.contexts
+    inputs = (3 * n + 2 * _MATCHES + 2 + 7) // 8 * 8
+    scalars = np.zeros(32, dtype=np.int64)
+    scalars[[_C0, _NODE]] = 1
+    scalars[[_HISTORY, _BUCKETS, _RUNS]] = [(1 << b) - 1 for b in (settings.history, settings.buckets, settings.runs)]
+    scalars[[_RATE, _RATE_EXTRA, _RATE2]] = 1600, 120_000_000, 300
+    ones, seen = STATE_COUNTS[:, 1].astype(np.int64), STATE_COUNTS.sum(axis=1)
+    maps = np.tile((((2 * ones + 1) << 22) // (2 * seen + 2) << 9).astype(np.int32), (n, 1))
     return (
-        S,
-        hist,
-        ht,
-        ctx,
-        base,
-        sm,
-        idx,
-        run,
-        runix,
-        runsm,
-        ridx,
-        x,
-        w,
-        sel,
-        dots,
-        w2,
-        mptr,
-        mtab,
-        msm,
-        apm,
-        aidx,
-        ind,
-        o0,
-        rbyte,
+        scalars,
+        np.zeros(1 << settings.history, dtype=np.uint8),  # history: the bytes seen, a ring
+        _aligned(_BUCKET << settings.buckets),  # buckets
+        np.zeros(n, dtype=np.int64),  # hashes of the contexts
+        np.zeros(n, dtype=np.int64),  # where their buckets begin
+        maps,  # probability of each history (22 bits, then 9 bits of count), a row a context
+        np.zeros(n, dtype=np.int64),  # the history of each context
+        np.zeros(1 << settings.runs, dtype=np.int32),  # runs: check, count (4 bits), byte
+        np.zeros(n, dtype=np.int64),  # the run of each context: its place
+        np.zeros(n, dtype=np.int64),  # and its count << 9 | 256 | byte
+        np.full((n, 256), 1 << 30, dtype=np.int32),  # probability of a run's next bit
+        np.zeros(n, dtype=np.int64),  # the cell used of it
+        np.zeros(inputs, dtype=np.int32),  # inputs of the mixers
+        np.full((_FIRST_ROW[-1], inputs), 65536 // 6, dtype=np.int32),  # weights, 16 fractional bits
+        np.zeros(_SETS, dtype=np.int64),  # the row of each set
+        np.zeros(_SETS, dtype=np.int64),  # its logit
+        np.full((256, 8), 65536 // _SETS, dtype=np.int32),  # weights of the second layer
+        np.zeros((_MATCHES, 4), dtype=np.int64),  # matches: pointer, length, byte expected | 256, cell used
+        np.zeros((_MATCHES, 1 << min(20, settings.history)), dtype=np.int32),  # where a hash occurred last
+        np.full(_MATCHES * 64, 1 << 30, dtype=np.int32),  # probability of a match's next bit
+        np.tile(_ramp(), (256 + 65536 + 65536, 1)),  # adaptive maps of the result, by 33 logits
+        np.zeros((3, 2), dtype=np.int64),  # the cells used of them
+        np.zeros(65536 + 256, dtype=np.int64),  # the two bytes that followed a byte, or two, last
+        np.full(256, 1 << 30, dtype=np.int32),  # probability without context
     )
 
 
+def _aligned(size: int) -> NDArray[np.uint8]:
+    """`size` zero bytes that begin a cache line, so that four buckets share one."""
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size]
+
+
+def _ramp() -> NDArray[np.int32]:
+    """The identity of adaptive maps: the probability of each of 33 logits."""
+    logits = (np.arange(_APM_STEPS) - 16) * 128
+    return SQUASH[np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
+
+
 @njit(cache=True)
-def _hash(a, b):
+def _hash(a: int, b: int) -> int:
     """A 32-bit hash of two values below 2**32."""
     h = ((a * 0x2F0B4C47) & 0xFFFFFFFF) ^ ((b * 0x1E35A7BD) & 0xFFFFFFFF)
     h = (h ^ (h >> 15)) * 0x2C1B3C6D
@@ -150,487 +111,365 @@ def _hash(a, b):
 
 
 @njit(cache=True)
-def _place(mask, h, salt):
-    k = ((h + salt * 0x3D4D51CB) & 0xFFFFFFFF) * 0x6B43A9B5
-    return ((k >> 22) & mask) << 4
+def _spread(context: int, half: int) -> int:
+    """63 well-mixed bits of a context and the byte's first half (0 before it is known)."""
+    return ((context + half * 0x3D4D51CB) & 0xFFFFFFFF) * 0x6B43A9B5
 
 
 @njit(cache=True)
-def _bucket(ht, mask, h, salt):
-    k = ((h + salt * 0x3D4D51CB) & 0xFFFFFFFF) * 0x6B43A9B5
-    check = ((k >> 52) & 255) | 1 if ((k >> 52) & 255) == 0 else (k >> 52) & 255
-    i = (k >> 22) & mask
-    best = i
-    worst = np.int64(1000)
-    for j in range(3):
-        at = (i ^ j) << 4
-        c = np.int64(ht[at])
-        if c == check:
-            return at
-        pr = np.int64(ht[at + 1])
-        if c == 0:
-            pr = np.int64(-1)
-        if pr < worst:
-            worst = pr
-            best = at
-    for j in range(16):
-        ht[best + j] = 0
-    ht[best] = check
-    return best
+def _find_buckets(buckets: Any, mask: int, hashes: Any, half: int, places: Any) -> int:
+    """Set `places` to the contexts' buckets; a new one takes the place of the least used of three neighbours."""
+    warm = 0
+    for i in range(hashes.shape[0]):  # reads that do not wait for each other
+        warm += np.int64(buckets[((_spread(hashes[i], half) >> 22) & mask) << 4])
+    for i in range(hashes.shape[0]):
+        spread = _spread(hashes[i], half)
+        check = max((spread >> 52) & 255, 1)
+        best = np.int64(-1)
+        least = 1000
+        for j in range(3):
+            at = (((spread >> 22) & mask) ^ j) << 4
+            found = np.int64(buckets[at])
+            if found == check:
+                best = at
+                least = -2
+                break
+            use = np.int64(buckets[at + 1]) if found else -1
+            if use < least:
+                least = use
+                best = at
+        if least != -2:
+            buckets[best] = check
+            for j in range(1, 16):
+                buckets[best + j] = 0
+        places[i] = best
+    return warm
 
 
 @njit(cache=True)
-def _set_contexts(S, hist, ctx, ind):
-    c4 = S[C4]
-    c8 = S[C8]
-    c1 = c4 & 255
-    pos = S[POS]
-    hm = S[HM]
-    # words
-    letter = c1
-    if 65 <= c1 <= 90:
-        letter = c1 + 32
-    if (97 <= letter <= 122) or c1 >= 128:
-        S[W0] = _hash(S[W0], letter + 1)
-        S[LMASK] += 1
-    elif S[W0] != 0:
-        S[W2] = S[W1]
-        S[W1] = S[W0]
-        S[W0] = 0
-        S[LMASK] = 0
-    if c1 == 10:
-        S[ABOVE] = S[LINE]
-        S[LINE] = pos
-        S[FIRST] = 0
-    elif pos == S[LINE] + 1:
-        S[FIRST] = c1
-    # character class history
+def _character_class(byte: int) -> int:
+    """1 letter, 2 digit, 3 space, 4 newline, 5 punctuation, 6 opening, 7 closing, 8 beyond ASCII, 9 other."""
+    letter = byte | 32
     if 97 <= letter <= 122:
-        k = np.int64(1)
-    elif 48 <= c1 <= 57:
-        k = np.int64(2)
-    elif c1 == 32:
-        k = np.int64(3)
-    elif c1 == 10:
-        k = np.int64(4)
-    elif c1 == 44 or c1 == 46 or c1 == 59 or c1 == 58:
-        k = np.int64(5)
-    elif c1 == 91 or c1 == 123 or c1 == 60 or c1 == 40:
-        k = np.int64(6)
-        S[BRK] = ((S[BRK] << 8) | c1) & 0xFFFFFFFF
-    elif c1 == 93 or c1 == 125 or c1 == 62 or c1 == 41:
-        k = np.int64(7)
-        S[BRK] = S[BRK] >> 8
-    elif c1 >= 128:
-        k = np.int64(8)
-    else:
-        k = np.int64(9)
-    if c1 == 10:
-        S[BRK] = S[BRK] & 0
-    S[CLASSES] = ((S[CLASSES] << 4) | k) & 0xFFFFFFFF
-    # indirect
-    c2 = (c4 >> 8) & 255
-    ind[65536 + c2] = ((ind[65536 + c2] << 8) | c1) & 0xFFFF
-    p2 = (c4 >> 8) & 0xFFFF
-    ind[p2] = ((ind[p2] << 8) | c1) & 0xFFFF
-    i1 = ind[65536 + c1]
-    i2 = ind[c4 & 0xFFFF]
-
-    w0 = S[W0]
-    col = min(pos - S[LINE], 255)
-    ab = S[ABOVE] + col
-    above = np.int64(hist[ab & hm]) if ab < S[LINE] else np.int64(0)
-    ctx[0] = c1 << 8
-    ctx[1] = c4 & 0xFFFF
-    ctx[2] = c4 & 0xFFFFFF
-    ctx[3] = c4
-    ctx[4] = _hash(c4, c8 & 0xFFFF)
-    ctx[5] = _hash(w0, c1)
-    ctx[6] = _hash(w0, S[W1])
-    ctx[7] = _hash(w0, S[W2])
-    ctx[8] = c4 & 0xFFFF00
-    ctx[9] = c4 & 0xFFFF0000
-    ctx[10] = _hash(S[CLASSES], c1)
-    ctx[11] = _hash(above, (col << 8) | c1)
-    ctx[12] = _hash(i1, c1)
-    ctx[13] = _hash(w0, _hash(S[BRK] & 0xFFFF, S[FIRST]))
-    ctx[14] = _hash(c4 & 0xFFFFFF, S[CLASSES] >> 12)
-    ctx[15] = _hash(i2, c1)
-    ctx[16] = _hash(w0, c4 & 0xFFFF)
-    ctx[17] = _hash(S[BRK], c4 & 0xFFFF)
-    for i in range(N):
-        ctx[i] = _hash(ctx[i], (i + 1) * 0x3779B1) if (S[OFF] >> i) & 1 == 0 else i + 1
-
-
-SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.int64)
-MINLEN = np.array([5, 12])
+        return 1
+    if 48 <= byte <= 57:
+        return 2
+    if byte == 32:
+        return 3
+    if byte == 10:
+        return 4
+    if byte == 44 or byte == 46 or byte == 59 or byte == 58:
+        return 5
+    if byte == 91 or byte == 123 or byte == 60 or byte == 40:
+        return 6
+    if byte == 93 or byte == 125 or byte == 62 or byte == 41:
+        return 7
+    return 8 if byte >= 128 else 9
 
 
 @njit(cache=True)
-def _match_update(S, hist, mptr, mtab):
-    pos = S[POS]
-    hm = S[HM]
-    c1 = S[C4] & 255
-    for m in range(MATCHES):
-        ptr = mptr[m * 4]
-        ln = mptr[m * 4 + 1]
-        if ln > 0 and np.int64(hist[ptr & hm]) == c1:
-            ln = min(ln + 1, 65535)
-            ptr += 1
-        else:
-            ln = np.int64(0)
-        h = _hash(S[C4], S[C8] & 0xFF) if m == 0 else _hash(_hash(S[C4], S[C8]), S[C12])
-        h = h & (mtab.shape[1] - 1)
-        if ln == 0:
-            ptr = np.int64(mtab[m, h])
-            if ptr > 0 and pos - ptr < hm:
-                while (
-                    ln < 400 and hist[(ptr - 1 - ln) & hm] == hist[(pos - 1 - ln) & hm] and ptr - 1 - ln >= 0
-                ):
-                    ln += 1
-                if ln < MINLEN[m]:
-                    ln = np.int64(0)
-        mtab[m, h] = pos
-        mptr[m * 4] = ptr
-        mptr[m * 4 + 1] = ln
-        if ln > 0:
-            mptr[m * 4 + 2] = np.int64(hist[ptr & hm]) | 256
-        else:
-            mptr[m * 4 + 2] = 0
+def _follow_text(scalars: Any, byte: int) -> None:
+    """Keep track of words, lines, brackets and classes of characters."""
+    kind = _character_class(byte)
+    scalars[_CLASSES] = ((scalars[_CLASSES] << 4) | kind) & 0xFFFFFFFF
+    if kind == 1 or kind == 8:
+        scalars[_WORD] = _hash(scalars[_WORD], (byte | 32 if kind == 1 else byte) + 1)
+        scalars[_LETTERS] += 1
+    elif scalars[_WORD] != 0:
+        scalars[_WORD2] = scalars[_WORD1]
+        scalars[_WORD1] = scalars[_WORD]
+        scalars[_WORD] = 0
+        scalars[_LETTERS] = 0
+    if kind == 4:
+        scalars[_ABOVE] = scalars[_LINE]
+        scalars[_LINE] = scalars[_POS]
+        scalars[_FIRST] = 0
+        scalars[_BRACKETS] = 0
+    elif scalars[_POS] == scalars[_LINE] + 1:
+        scalars[_FIRST] = byte
+    if kind == 6:
+        scalars[_BRACKETS] = ((scalars[_BRACKETS] << 8) | byte) & 0xFFFFFFFF
+    elif kind == 7:
+        scalars[_BRACKETS] >>= 8
 
 
 @njit(cache=True)
-def _len_bucket(ln):
-    if ln < 16:
-        return ln
-    if ln < 32:
-        return 16 + ((ln - 16) >> 2)
-    b = np.int64(20)
-    while ln >= 64 and b < 28:
-        ln >>= 1
-        b += 1
-    return b
-
-
-@njit(cache=True)
-def _dot(w, x):
-    d = np.int64(0)
-    for i in range(x.shape[0]):
-        d += np.int64(w[i]) * np.int64(x[i])
-    return d
-
-
-@njit(cache=True)
-def _train(w, x, err):
-    for i in range(x.shape[0]):
-        w[i] += np.int32(np.int32(np.int32(x[i] * err) + np.int32(0x2000)) >> 14)
-
-
-@njit(cache=True)
-def predict(state):
-    """The probability of a one bit, 1..65535."""
-    (
-        S,
-        hist,
-        ht,
-        ctx,
-        base,
-        sm,
-        idx,
-        run,
-        runix,
-        runsm,
-        ridx,
-        x,
-        w,
-        sel,
-        dots,
-        w2,
-        mptr,
-        mtab,
-        msm,
-        apm,
-        aidx,
-        ind,
-        o0,
-        rbyte,
-    ) = state
-    c0 = S[C0]
-    nib = S[NIB]
-    bits = S[BITS]
-    order = np.int64(0)
-    for i in range(N):
-        s = np.int64(ht[base[i] + nib])
-        k = i * 256 + s
-        idx[i] = k
-        j = i * PER
-        known = np.int64(s != 0)
-        p = np.int64(sm[k]) >> 19
-        st = np.int64(STRETCH[p]) * known
-        x[j] = st >> 1
-        x[j + 1] = ((p - 2048) * known) >> 2
-        x[j + 2] = (st * np.int64(SURE[s])) >> 1
-        order += known * np.int64(i < 5)
-        # run: the byte seen last in this context
-        rb = rbyte[i]
-        hit = np.int64(((rb & 0x1FF) >> (8 - bits)) == c0)
-        k = i * 256 + (((rb >> 9) << 4) | (((rb >> (7 - bits)) & 1) << 3) | bits) * hit
-        ridx[i] = k
-        x[N * PER + i] = (np.int64(STRETCH[np.int64(runsm[k]) >> 19]) * hit) >> 1
-    j = N * (PER + 1)
-    longest = np.int64(0)
-    expect = np.int64(0)
-    for m in range(MATCHES):
-        ln = mptr[m * 4 + 1]
-        eb = mptr[m * 4 + 2]
-        mptr[m * 4 + 3] = -1
-        x[j] = 0
-        x[j + 1] = 0
-        if ln > 0:
-            if (eb >> (8 - bits)) == c0:
-                bit = (eb >> (7 - bits)) & 1
-                b = _len_bucket(ln)
-                k = ((m * 64 + b) << 1) | bit
-                mptr[m * 4 + 3] = k
-                p = np.int64(msm[k]) >> 9
-                st = np.int64(STRETCH[p >> 10])
-                x[j] = st >> 1
-                x[j + 1] = ((p >> 10) - 2048) >> 2
-                longest = b
-                expect = eb & 255
-            else:
-                mptr[m * 4 + 1] = 0
-        j += 2
-    x[j] = np.int64(STRETCH[np.int64(o0[c0]) >> 19]) >> 1
-    x[j + 1] = 256
-    # choose the weights
-    c1 = S[C4] & 255
-    c2 = (S[C4] >> 8) & 255
-    sel[0] = SET_BASE[0] + c0
-    sel[1] = SET_BASE[1] + c1 * 8 + bits
-    sel[2] = SET_BASE[2] + (S[CLASSES] & 255) * 8 + bits
-    sel[3] = SET_BASE[3] + longest * 8 + bits
-    sel[4] = SET_BASE[4] + c2 * 8 + bits
-    sel[5] = (
-        SET_BASE[5]
-        + (order * 8 + bits) * 4
-        + (0 if longest == 0 else (1 if longest < 15 else (2 if longest < 22 else 3)))
+def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> None:
+    """The hashes of all contexts at a byte's start, the most useful first."""
+    c4, c8, word, brackets = scalars[_C4], scalars[_C8], scalars[_WORD], scalars[_BRACKETS]
+    c1, c2 = c4 & 255, (c4 >> 8) & 255
+    followers[65536 + c2] = ((followers[65536 + c2] << 8) | c1) & 0xFFFF
+    before = (c4 >> 8) & 0xFFFF
+    followers[before] = ((followers[before] << 8) | c1) & 0xFFFF
+    column = min(scalars[_POS] - scalars[_LINE], 255)
+    at = scalars[_ABOVE] + column
+    above = np.int64(history[at & scalars[_HISTORY]]) if at < scalars[_LINE] else 0
+    n = hashes.shape[0]
+    values = (
+        c4 & 0xFFFFFF,
+        _hash(word, c1),
+        c4,
+        c4 & 0xFFFF,
+        _hash(scalars[_CLASSES], c1),
+        _hash(c4, c8 & 0xFFFF),
+        c1 << 8,
+        _hash(word, scalars[_WORD1]),
+        _hash(followers[65536 + c1], c1),
+        c4 & 0xFFFF00,
+        _hash(above, (column << 8) | c1),
+        _hash(brackets, c4 & 0xFFFF),
+        _hash(word, scalars[_WORD2]),
+        c4 & 0xFFFF0000,
+        _hash(word, _hash(brackets & 0xFFFF, scalars[_FIRST])),
+        _hash(c4 & 0xFFFFFF, scalars[_CLASSES] >> 12),
+        _hash(followers[c4 & 0xFFFF], c1),
+        _hash(word, c4 & 0xFFFF),
     )
-    sel[6] = SET_BASE[6] + min(S[LMASK], 15) * 16 + bits * 2
-    ws = c0 * 8
-    total = np.int64(0)
-    for k in range(SETS):
-        d = _dot(w[sel[k]], x) >> 16
-        d = min(max(d, -INPUT_LIMIT), INPUT_LIMIT)
-        dots[k] = d
-        total += d * np.int64(w2[ws + k])
-    total = min(max(total >> 16, -LOGIT_LIMIT), LOGIT_LIMIT)
-    dots[SETS] = total
-    p = np.int64(SQUASH[total + LOGIT_LIMIT])
-    S[PMIX] = p
-    # adaptive maps
-    q = min(max(total, -2047), 2047) + 2048
-    lo = q >> 7
-    wt = q & 127
-    a0 = c0 * 33 + lo + 0
-    a1 = 256 * 33 + (c0 | c1 << 8) * 33 + lo
-    h = _hash(S[C4] & 0xFFFFFF, c0) & 0xFFFF
-    a2 = 256 * 33 + 65536 * 33 + h * 33 + lo
-    aidx[0] = a0 + (wt >> 6)
-    aidx[1] = a1 + (wt >> 6)
-    aidx[2] = a2 + (wt >> 6)
-    p0 = (np.int64(apm[a0]) * (128 - wt) + np.int64(apm[a0 + 1]) * wt) >> 7
-    p1 = (np.int64(apm[a1]) * (128 - wt) + np.int64(apm[a1 + 1]) * wt) >> 7
-    p2 = (np.int64(apm[a2]) * (128 - wt) + np.int64(apm[a2 + 1]) * wt) >> 7
-    if -2000 < total < 2000:
-        p = (2 * p + p0 + 2 * p1 + 3 * p2) >> 3
-    p = min(max(p, 1), 65535)
-    S[PR] = p
-    return p
-
-
-@njit(cache=True)
-def update(state, bit):
-    (
-        S,
-        hist,
-        ht,
-        ctx,
-        base,
-        sm,
-        idx,
-        run,
-        runix,
-        runsm,
-        ridx,
-        x,
-        w,
-        sel,
-        dots,
-        w2,
-        mptr,
-        mtab,
-        msm,
-        apm,
-        aidx,
-        ind,
-        o0,
-        rbyte,
-    ) = state
-    nib = S[NIB]
-    lim = S[SMLIM]
-    target = bit << 22
-    for i in range(N):
-        a = base[i] + nib
-        ht[a] = NEXT_STATE[ht[a], bit]
-        v = np.int64(sm[idx[i]])
-        n = v & 511
-        p = v >> 9
-        p += ((target - p) * np.int64(RECIPROCAL[n])) >> 16
-        sm[idx[i]] = (p << 9) | (n + 1 if n < lim else n)
-        k = ridx[i]
-        if k & 255:
-            v = np.int64(runsm[k])
-            n = v & 511
-            p = v >> 9
-            p += ((target - p) * np.int64(RECIPROCAL[n])) >> 16
-            runsm[k] = (p << 9) | (n + 1 if n < 400 else n)
-    for m in range(MATCHES):
-        k = mptr[m * 4 + 3]
-        if k >= 0:
-            v = np.int64(msm[k])
-            n = v & 511
-            p = v >> 9
-            p += ((target - p) * np.int64(RECIPROCAL[n])) >> 16
-            msm[k] = (p << 9) | (n + 1 if n < 400 else n)
-    c0 = S[C0]
-    v = np.int64(o0[c0])
-    n = v & 511
-    p = v >> 9
-    p += ((target - p) * np.int64(RECIPROCAL[n])) >> 16
-    o0[c0] = (p << 9) | (n + 1 if n < 250 else n)
-    # mixers
-    ws = c0 * 8
-    y = bit << 16
-    rate = S[LR] + S[LRX] // (1024 + S[POS])
-    err2 = ((y - S[PMIX]) * S[LR2]) >> 10
-    for k in range(SETS):
-        d = dots[k]
-        w2[ws + k] += np.int32((d * err2 + 0x8000) >> 16)
-        err = np.int32(((y - np.int64(SQUASH[d + LOGIT_LIMIT])) * rate) >> 14)
-        if err != 0:
-            _train(w[sel[k]], x, err)
-    for j in range(3):
-        a = aidx[j]
-        apm[a] += (((bit << 16) - bit * 16 + 8) - np.int64(apm[a])) >> 6
-    # the byte so far
-    c0 = (c0 << 1) | bit
-    S[BITS] += 1
-    S[NIB] = (nib << 1) | bit
-    if S[BITS] == 4:
-        S[NIB] = 1
-        touch = np.int64(0)
-        for i in range(N):
-            touch += np.int64(ht[_place(S[HTM], ctx[i], c0)])
-        S[TOUCH] = touch
-        for i in range(N):
-            base[i] = _bucket(ht, S[HTM], ctx[i], c0)
-    elif S[BITS] == 8:
-        c = c0 & 255
-        for i in range(N):
-            r = np.int64(run[runix[i]])
-            if (r & 255) == c and (r >> 8) & 15 > 0:
-                if ((r >> 8) & 15) < 15:
-                    run[runix[i]] = r + 256
-            else:
-                run[runix[i]] = (r >> 12 << 12) | 256 | c
-        S[BITS] = 0
-        S[NIB] = 1
-        c0 = np.int64(1)
-        hist[S[POS] & S[HM]] = c
-        S[POS] += 1
-        S[C12] = ((S[C12] << 8) | (S[C8] >> 24)) & 0xFFFFFFFF
-        S[C8] = ((S[C8] << 8) | (S[C4] >> 24)) & 0xFFFFFFFF
-        S[C4] = ((S[C4] << 8) | c) & 0xFFFFFFFF
-        _set_contexts(S, hist, ctx, ind)
-        _match_update(S, hist, mptr, mtab)
-        touch = np.int64(0)
-        for i in range(N):
-            touch += np.int64(ht[_place(S[HTM], ctx[i], np.int64(0))])
-            touch += np.int64(run[((ctx[i] * 0x3C6EF35F) >> 16) & S[RUNM]])
-        S[TOUCH] = touch
-        for i in range(N):
-            base[i] = _bucket(ht, S[HTM], ctx[i], np.int64(0))
-            k = (ctx[i] * 0x3C6EF35F) >> 16
-            r = k & S[RUNM]
-            chk = (k >> 26) & 0xFFFF
-            runix[i] = r
-            if (np.int64(run[r]) >> 12) != chk:
-                run[r] = chk << 12
-            r = np.int64(run[r])
-            rc = (r >> 8) & 15
-            rbyte[i] = (rc << 9) | 256 | (r & 255) if rc > 0 else 0
-    S[C0] = c0
-
-
-@njit(cache=True)
-def encode_byte(state, coder, out, byte):
-    """Encode one byte (`out` must have room for 8 more calls: `reserve(coder, out, 8)`)."""
-    for shift in range(7, -1, -1):
-        bit = (byte >> shift) & 1
-        encode_bit(coder, out, predict(state), bit)
-        update(state, bit)
-
-
-@njit(cache=True)
-def decode_byte(state, coder, data):
-    """Return the next byte of `data`, as `encode_byte` wrote it."""
-    byte = 0
-    for _ in range(8):
-        bit = decode_bit(coder, data, predict(state))
-        update(state, bit)
-        byte = (byte << 1) | bit
-    return byte
-
-
-@njit(cache=True)
-def learn_byte(state, byte):
-    """Train on a byte that is known otherwise; returns what coding it would have cost, in 1/65536 bits."""
-    cost = np.int64(0)
-    for shift in range(7, -1, -1):
-        bit = (byte >> shift) & 1
-        p = predict(state)
-        cost += cost_of(p if bit else 65536 - p)
-        update(state, bit)
-    return cost
-
-
-@njit(cache=True)
-def cost_bytes(state, data):
-    """Train on `data` (uint8) and return what coding it would have cost, in 1/65536 bits."""
-    cost = np.int64(0)
-    for i in range(len(data)):
-        cost += learn_byte(state, np.int64(data[i]))
-    return cost
-
-
-@njit(cache=True)
-def encode_array(state, data):
-    """Encode all of `data` (uint8); returns the coder's bytes."""
-    coder = new_encoder()
-    out = np.empty(len(data) // 2 + 1024, np.uint8)
-    for i in range(len(data)):
-        out = reserve(coder, out, 8)
-        encode_byte(state, coder, out, np.int64(data[i]))
-    out = reserve(coder, out, 8)
-    return out[: finish(coder, out)]
-
-
-@njit(cache=True)
-def decode_array(state, payload, n):
-    """Return the n bytes that `encode_array` wrote into `payload` (uint8)."""
-    coder = new_decoder(payload)
-    data = np.empty(n, np.uint8)
     for i in range(n):
-        data[i] = decode_byte(state, coder, payload)
-    return data
+        hashes[i] = _hash(values[i], (i + 1) * 0x3779B1)
+
+
+@njit(cache=True)
+def _find_runs(runs: Any, mask: int, hashes: Any, places: Any, found: Any) -> None:
+    """For each context the byte that followed it last, and how often in a row."""
+    for i in range(hashes.shape[0]):
+        spread = (hashes[i] * 0x3C6EF35F) >> 16
+        check = (spread >> 26) & 0xFFFF
+        at = spread & mask
+        run = np.int64(runs[at])
+        if (run >> 12) != check:
+            run = check << 12
+            runs[at] = run
+        places[i] = at
+        count = (run >> 8) & 15
+        found[i] = ((count << 9) | 256 | (run & 255)) if count > 0 else 0
+
+
+@njit(cache=True)
+def _learn_runs(runs: Any, places: Any, byte: int) -> None:
+    for i in range(places.shape[0]):
+        run = np.int64(runs[places[i]])
+        count = (run >> 8) & 15
+        if count > 0 and (run & 255) == byte:
+            if count < 15:
+                runs[places[i]] = run + 256
+        else:
+            runs[places[i]] = (run >> 12 << 12) | 256 | byte
+
+
+@njit(cache=True)
+def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
+    """Follow each match by a byte, or look for a new one where the last bytes occurred before."""
+    pos, mask = scalars[_POS], scalars[_HISTORY]
+    for m in range(_MATCHES):
+        pointer, length = matches[m, 0], matches[m, 1]
+        if length > 0 and np.int64(history[pointer & mask]) == (scalars[_C4] & 255):
+            length = min(length + 1, 65535)
+            pointer += 1
+        else:
+            length = 0
+        h = _hash(scalars[_C4], scalars[_C8] & 0xFF)
+        if m == 1:
+            h = _hash(_hash(scalars[_C4], scalars[_C8]), scalars[_C12])
+        h &= last.shape[1] - 1
+        if length == 0:
+            pointer = np.int64(last[m, h])
+            most = min(_LONGEST_CHECKED, pointer) if pos - pointer < mask - _LONGEST_CHECKED else 0
+            while length < most and history[(pointer - 1 - length) & mask] == history[(pos - 1 - length) & mask]:
+                length += 1
+            if length < _SHORTEST[m]:
+                length = 0
+        last[m, h] = pos
+        matches[m, 0] = pointer
+        matches[m, 1] = length
+        matches[m, 2] = (np.int64(history[pointer & mask]) | 256) if length > 0 else 0
+
+
+@njit(cache=True)
+def _length_bucket(length: int) -> int:
+    """0..28: exact below 16, coarser above."""
+    if length < 16:
+        return length
+    if length < 32:
+        return 16 + ((length - 16) >> 2)
+    bucket = 20
+    while length >= 64 and bucket < 28:
+        length >>= 1
+        bucket += 1
+    return bucket
+
+
+@njit(cache=True)
+def _history_inputs(c0: int, bits: int, node: int, buckets: Any, places: Any, maps: Any, used: Any, x: Any) -> int:
+    """Two inputs a context from its bit history; returns how many of the first five contexts know something."""
+    known = 0
+    for i in range(places.shape[0]):
+        history = np.int64(buckets[places[i] + node])
+        used[i] = history
+        logit = np.int64(STRETCH[np.int64(maps[i, history]) >> 19]) * np.int64(history != 0)
+        x[2 * i] = logit >> 1
+        x[2 * i + 1] = (logit * _SURE[history]) >> 1
+        known += np.int64(history != 0 and i < 6)
+    return known
+
+
+@njit(cache=True)
+def _run_inputs(c0: int, bits: int, found: Any, maps: Any, used: Any, x: Any, first: int) -> None:
+    """One input a context: whether the byte that followed last comes again."""
+    for i in range(found.shape[0]):
+        run = found[i]
+        fits = np.int64(((run & 511) >> (8 - bits)) == c0)
+        cell = (((run >> 9) << 4) | (((run >> (7 - bits)) & 1) << 3) | bits) * fits
+        used[i] = cell
+        x[first + i] = (np.int64(STRETCH[np.int64(maps[i, cell]) >> 19]) * fits) >> 1
+
+
+@njit(cache=True)
+def _match_inputs(c0: int, bits: int, matches: Any, maps: Any, x: Any, first: int) -> int:
+    """Two inputs a match; returns the bucket of the longest match's length."""
+    longest = 0
+    for m in range(_MATCHES):
+        x[first + 2 * m] = 0
+        x[first + 2 * m + 1] = 0
+        matches[m, 3] = -1
+        if matches[m, 1] > 0:
+            if (matches[m, 2] >> (8 - bits)) == c0:
+                bucket = _length_bucket(matches[m, 1])
+                cell = ((m * 32 + bucket) << 1) | ((matches[m, 2] >> (7 - bits)) & 1)
+                matches[m, 3] = cell
+                p = np.int64(maps[cell]) >> 19
+                x[first + 2 * m] = np.int64(STRETCH[p]) >> 1
+                x[first + 2 * m + 1] = (p - 2048) >> 2
+                longest = bucket
+            else:
+                matches[m, 1] = 0
+    return longest
+
+
+@njit(cache=True)
+def _choose_rows(scalars: Any, known: int, longest: int, rows: Any) -> None:
+    """The row of weights of each set."""
+    c0, bits = scalars[_C0], scalars[_BITS]
+    reach = 0 if longest == 0 else (1 if longest < 15 else (2 if longest < 22 else 3))
+    rows[0] = c0
+    rows[1] = (scalars[_C4] & 255) * 8 + bits
+    rows[2] = (scalars[_CLASSES] & 255) * 8 + bits
+    rows[3] = longest * 8 + bits
+    rows[4] = ((scalars[_C4] >> 8) & 255) * 8 + bits
+    rows[5] = (known * 8 + bits) * 4 + reach
+    rows[6] = min(scalars[_LETTERS], 15) * 16 + bits * 2
+    for k in range(_SETS):
+        rows[k] += _FIRST_ROW[k]
+
+
+@njit(cache=True)
+def _corrected(scalars: Any, logit: int, apm: Any, cells: Any) -> int:
+    """The mixed prediction, averaged with what came at such predictions in contexts of order 0, 1 and 3."""
+    c0, c4 = scalars[_C0], scalars[_C4]
+    within = min(max(logit, -2047), 2047) + 2048
+    low, weight = within >> 7, within & 127
+    cells[0, 0] = c0
+    cells[1, 0] = 256 + (c0 | (c4 & 255) << 8)
+    cells[2, 0] = 256 + 65536 + (_hash(c4 & 0xFFFFFF, c0) & 0xFFFF)
+    total = 0
+    for j in range(3):
+        row = cells[j, 0]
+        cells[j, 1] = low + (weight >> 6)
+        p = np.int64(apm[row, low]) * (128 - weight) + np.int64(apm[row, low + 1]) * weight
+        total += (j + 1) * (p >> 7)
+    p = np.int64(SQUASH[logit + LOGIT_LIMIT])
+    if -2000 < logit < 2000:
+        p = (2 * p + total) >> 3
+    return min(max(p, 1), 65535)
+
+
+@njit(cache=True, inline="always")
+def predict(state: Any) -> int:
+    """The probability of a one bit, 1..65535 of 65536."""
+    (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
+    c0, bits, n = scalars[_C0], scalars[_BITS], places.shape[0]
+    known = _history_inputs(c0, bits, scalars[_NODE], buckets, places, maps, used, x)
+    _run_inputs(c0, bits, found, run_maps, run_used, x, 2 * n)
+    longest = _match_inputs(c0, bits, matches, match_maps, x, 3 * n)
+    x[3 * n + 2 * _MATCHES] = np.int64(STRETCH[np.int64(plain[c0]) >> 19]) >> 1
+    x[3 * n + 2 * _MATCHES + 1] = 256
+    _choose_rows(scalars, known, longest, rows)
+    total = 0
+    for k in range(_SETS):
+        logits[k] = min(max(dot(weights[rows[k]], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+        total += logits[k] * np.int64(second[c0, k])
+    mixed = min(max(total >> 16, -LOGIT_LIMIT), LOGIT_LIMIT)
+    scalars[_MIXED] = np.int64(SQUASH[mixed + LOGIT_LIMIT])
+    return _corrected(scalars, mixed, apm, cells)
+
+
+@njit(cache=True)
+def _learn_weights(scalars: Any, bit: int, x: Any, weights: Any, rows: Any, logits: Any, second: Any) -> None:
+    """Move the weights of both layers down the gradient of the coding cost; fast at first."""
+    c0, y = scalars[_C0], bit << 16
+    rate = scalars[_RATE] + scalars[_RATE_EXTRA] // (1024 + scalars[_POS])
+    error2 = ((y - scalars[_MIXED]) * scalars[_RATE2]) >> 10
+    for k in range(_SETS):
+        second[c0, k] += (logits[k] * error2 + 0x8000) >> 16
+        error = ((y - np.int64(SQUASH[logits[k] + LOGIT_LIMIT])) * rate) >> 14
+        train(weights[rows[k]], x, error)
+
+
+@njit(cache=True)
+def _begin_byte(state: Any, byte: int) -> None:
+    """Take in a whole byte, and look up the next one's contexts."""
+    (scalars, history, buckets, hashes, places, _, _, runs, run_places, found, _, _, _, _, _, _, _, matches, last, _, _, _, followers, _) = state  # fmt: skip  # noqa: E501
+    _learn_runs(runs, run_places, byte)
+    history[scalars[_POS] & scalars[_HISTORY]] = byte
+    scalars[_POS] += 1
+    scalars[_C12] = ((scalars[_C12] << 8) | (scalars[_C8] >> 24)) & 0xFFFFFFFF
+    scalars[_C8] = ((scalars[_C8] << 8) | (scalars[_C4] >> 24)) & 0xFFFFFFFF
+    scalars[_C4] = ((scalars[_C4] << 8) | byte) & 0xFFFFFFFF
+    _follow_text(scalars, byte)
+    _set_contexts(scalars, history, followers, hashes)
+    _find_matches(scalars, history, matches, last)
+    scalars[_SINK] = _find_buckets(buckets, scalars[_BUCKETS], hashes, 0, places)
+    _find_runs(runs, scalars[_RUNS], hashes, run_places, found)
+
+
+@njit(cache=True, inline="always")
+def update(state: Any, bit: int) -> None:
+    """Learn the bit that came after `predict`."""
+    (scalars, _, buckets, hashes, places, maps, used, _, _, _, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
+    node = scalars[_NODE]
+    for i in range(places.shape[0]):
+        buckets[places[i] + node] = NEXT_STATE[used[i], bit]
+        adapt(maps[i], used[i], bit, 255)
+        if run_used[i] != 0:
+            adapt(run_maps[i], run_used[i], bit, 400)
+    for m in range(_MATCHES):
+        if matches[m, 3] >= 0:
+            adapt(match_maps, matches[m, 3], bit, 400)
+    adapt(plain, scalars[_C0], bit, 250)
+    _learn_weights(scalars, bit, x, weights, rows, logits, second)
+    for j in range(3):
+        apm[cells[j, 0], cells[j, 1]] += (bit * 65527 + (1 - bit) * 8 - np.int64(apm[cells[j, 0], cells[j, 1]])) >> 6
+    scalars[_C0] = (scalars[_C0] << 1) | bit
+    scalars[_BITS] += 1
+    scalars[_NODE] = (node << 1) | bit
+    if scalars[_BITS] == 4:
+        scalars[_NODE] = 1
+        scalars[_SINK] = _find_buckets(buckets, scalars[_BUCKETS], hashes, scalars[_C0], places)
+    elif scalars[_BITS] == 8:
+        _begin_byte(state, scalars[_C0] & 255)
+        scalars[_C0] = 1
+        scalars[_NODE] = 1
+        scalars[_BITS] = 0
+
+
+@njit(cache=True)
+def code_bytes(mode: int, coder: Any, buffer: Any, state: Any, data: Any, start: int, stop: int) -> None:
+    """Encode, decode or price data[start:stop] (uint8; filled in when decoding), and learn it: see `coding`."""
+    for i in range(start, stop):
+        known = np.int64(data[i])
+        byte = np.int64(0)
+        for shift in range(7, -1, -1):
+            bit = code_bit(mode, coder, buffer, predict(state), (known >> shift) & 1)
+            update(state, bit)
+            byte = (byte << 1) | bit
+        data[i] = byte

@@ -10,7 +10,9 @@ from ktray.errors import ArchiveError, ConfigError
 _HEADER = struct.Struct("<BBBB")
 
 #: name -> (most memory in MiB, contexts)
-PRESETS = {"fast": (64, 10), "default": (256, 18), "max": (512, 18)}
+PRESETS = {"fast": (64, 8), "default": (256, 18), "max": (512, 18)}
+#: Contexts that the general model knows.
+MAX_CONTEXTS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class MixerSettings:
                 f"a literal header of {len(header)} bytes, expected {_HEADER.size}; the archive is damaged"
             )
         settings = cls(*_HEADER.unpack(header))
-        if not (10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24):
+        if not (10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24 and 6 <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
 

@@ -32,25 +32,26 @@ NE = 8          # experts
 NSC = 2         # scales an expert
 NIN = NE * NSC * 2 + 8
 NINP = (NIN + 7) // 8 * 8
-(WIDTH, WRAP, NOLS, FQ, POS, LR, LRX, EVERY, SRATE0, SRATE1, FLOOR) = range(11)
+(WIDTH, WRAP, NOLS, FQ, POS, LR, LRX, EVERY, SRATE0, SRATE1, FLOOR, SEG, START, PERIOD) = range(14)
 
-def new_state(width, wrap, ols, stages, every=8, lr=600, lrx=0, s0=4, s1=7, floor=16, stack=10):
+def new_state(width, wrap, ols, stages, every=8, lr=600, lrx=0, s0=4, s1=7, floor=16, stack=10, seg=None, n=1<<20):
     """ols: list of (lags, rate shift); stages: list of (order, mu_q16)."""
     P = np.zeros(64, dtype=np.int64)
     P[WIDTH] = width; P[WRAP] = wrap; P[NOLS] = len(ols); P[FQ] = 4 if width == 16 else 8
     P[LR] = lr; P[LRX] = lrx; P[EVERY] = every; P[SRATE0] = s0; P[SRATE1] = s1; P[FLOOR] = floor
     no = len(ols) + 1
     lags = np.zeros((no, MAXTAPS), dtype=np.int64)
-    nt = np.zeros((no, 2), dtype=np.int64)
-    for i, (l, r) in enumerate(ols):
+    nt = np.zeros((no, 4), dtype=np.int64)
+    total = 0
+    for i, (l, r, *each) in enumerate([*ols, (range(len(ols) + NSTAGE), *(stack if isinstance(stack, tuple) else (stack,)))]):
         lags[i, :len(l)] = l
-        nt[i] = len(l), r
-    nt[no - 1] = len(ols) + NSTAGE, stack
-    R = np.zeros((no, MAXTAPS, MAXTAPS), dtype=np.int64)
-    B = np.zeros((no, MAXTAPS), dtype=np.int64)
-    W = np.zeros((no, MAXTAPS), dtype=np.int64)
-    W[:len(ols), 0] = 1 << 18
-    W[no - 1, len(ols) + NSTAGE-1] = 1 << 18
+        nt[i] = len(l), r, total, int(bool(each))
+        total += 32 if each else 1
+    R = np.zeros((total, MAXTAPS, MAXTAPS), dtype=np.int64)
+    B = np.zeros((total, MAXTAPS), dtype=np.int64)
+    W = np.zeros((total, MAXTAPS), dtype=np.int64)
+    W[:, 0] = 1 << 18
+    mean = np.zeros(32, dtype=np.int64)
     X = np.zeros((no, MAXTAPS), dtype=np.int32)
     A = np.zeros((MAXTAPS, MAXTAPS), dtype=np.int64)
     sp = np.zeros((NSTAGE, 4), dtype=np.int64)   # order, mu, power, position
@@ -62,7 +63,7 @@ def new_state(width, wrap, ols, stages, every=8, lr=600, lrx=0, s0=4, s1=7, floo
     sc = np.full((NE, NSC), 256 << 16 if width == 16 else 256 << 10, dtype=np.int64)
     edge = np.zeros((NE * NSC, 4), dtype=np.int64)
     x = np.zeros(NINP, dtype=np.int32)
-    w = np.full((16 * 16 + 32 * 16 + 1024, NINP), 65536 // 12, dtype=np.int32)
+    w = np.full((16 * 16 + 32 * 16 + 32 * 16 + 32 * 16, NINP), 65536 // 12, dtype=np.int32)
     amap = np.zeros(NE * NSC * 16 * 33, dtype=np.int32)
     ramp = SQUASH[np.clip((np.arange(33) - 16) * 128 + LOGIT_LIMIT, 0, 2 * LOGIT_LIMIT)].astype(np.int64)
     amap[:] = np.tile(ramp << 15, NE * NSC * 16)
@@ -70,7 +71,10 @@ def new_state(width, wrap, ols, stages, every=8, lr=600, lrx=0, s0=4, s1=7, floo
     cm = np.full((6, 1 << 18), 1 << 30, dtype=np.int32)
     cidx = np.zeros(6, dtype=np.int64)
     apm = np.tile(ramp, 2048).astype(np.int32)
-    return (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm)
+    if seg is None:
+        seg = np.zeros((1, 2), dtype=np.int64)
+    mag = np.zeros(n, dtype=np.int32)
+    return (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm, seg, mag, mean)
 
 @njit(cache=True)
 def _dot(w, x):
@@ -190,21 +194,50 @@ def _log2(v):
 @njit(cache=True)
 def code_samples(mode, coder, buffer, state, data, start, stop):
     """Encode, decode or price the samples data[start:stop] (int32; signed for plain, unwrapped for wrapping signals)."""
-    (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm) = state
+    (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm, seg, mag, mean) = state
     width = P[WIDTH]
     half = np.int64(1) << (width - 1)
     nols = P[NOLS]
     fq = P[FQ]
     ncomb = nols + NSTAGE
     for t in range(start, stop):
+        # which record, and where in it
+        while P[SEG] < len(seg) and seg[P[SEG], 0] <= t:
+            P[START] = seg[P[SEG], 0]
+            P[PERIOD] = seg[P[SEG], 1]
+            P[SEG] += 1
+        T = P[PERIOD]
+        rec = np.int64(0)
+        ec = np.int64(0)
+        if T > 0:
+            rec = min((t - P[START]) // T, 31)
+            if t - T - 2 >= P[START]:
+                ec = np.int64(mag[t - T]) * 3 + mag[t - T + 1] * 2 + mag[t - T - 1] * 2 + mag[t - T + 2] 
+                if t - 2 * T - 2 >= P[START]:
+                    ec = (ec + np.int64(mag[t - 2*T]) * 3 + mag[t - 2*T + 1] * 2 + mag[t - 2*T - 1] * 2 + mag[t - 2*T + 2]) >> 1
+                l = _log2((ec >> (fq - 3)) + 1)
+                ec = 1 + min(l * 2 + (((ec >> (fq - 3)) + 1) >> max(l - 1, 0) & 1), 30)
         # predict
         for m in range(nols):
             for i in range(nt[m, 0]):
-                at = t - lags[m, i]
-                X[m, i] = data[at] if at >= 0 else 0
+                lag = lags[m, i]
+                first = np.int64(0)
+                pad = np.int64(0)
+                if lag > 10000:
+                    first = P[START]
+                    lag = (T * (lag // 10000) + lag % 10000 - 100) if T > 0 else t + 1
+                elif T > 0:
+                    first = P[START] + rec * T
+                    pad = mean[rec] >> 8
+                at = t - lag
+                if lag == 0:
+                    X[m, i] = half >> 1
+                else:
+                    X[m, i] = data[at] if at >= first else pad
             s = np.int64(0)
+            r = nt[m, 2] + nt[m, 3] * rec
             for i in range(nt[m, 0]):
-                s += W[m, i] * np.int64(X[m, i])
+                s += W[r, i] * np.int64(X[m, i])
             mu[m] = min(max(s >> (18 - fq), -(half << (fq + 1))), half << (fq + 1))
         total = mu[0]
         for k in range(NSTAGE):
@@ -214,10 +247,18 @@ def code_samples(mode, coder, buffer, state, data, start, stop):
         for i in range(ncomb):
             X[nols, i] = mu[i]
         s = np.int64(0)
+        rs = nt[nols, 2] + nt[nols, 3] * rec
         for i in range(ncomb):
-            s += W[nols, i] * mu[i]
+            s += W[rs, i] * mu[i]
         mu[ncomb] = min(max(s >> 18, -(half << (fq + 1))), half << (fq + 1))
         last = np.int64(data[t - 1]) if t > 0 else np.int64(0)
+        if T > 0:
+            inrec = (t - P[START]) - rec * T
+            if inrec == 0:
+                for i in range(ncomb + 1):
+                    mu[i] = mean[rec] << (fq - 8)
+            if inrec < 3:
+                ec = np.int64(0)
         main = mu[ncomb]
         # the range of values
         if P[WRAP]:
@@ -238,6 +279,8 @@ def code_samples(mode, coder, buffer, state, data, start, stop):
         lo = low
         size = half << 1
         sm_ = np.int64(data[t]) if mode != DECODE else np.int64(0)
+        if P[WRAP]:
+            sm_ = low + ((sm_ - low) & (2 * half - 1))
         sl = _log2((sc[ncomb, 0] >> 8) + 1)
         sl2 = _log2((sc[ncomb, 1] >> 8) + 1)
         l1 = (last >> (width - 8)) & 255
@@ -274,9 +317,13 @@ def code_samples(mode, coder, buffer, state, data, start, stop):
             wl = min(max(_log2((size << (fq + 4)) // max(sc[ncomb, 0] >> 8, P[FLOOR]) + 1), 0), 15)
             s0 = b * 16 + wl
             s1 = 256 + min(sl, 31) * 16 + wl
+            s2 = 768 + (ec * 16 if T > 0 else min(sl2, 31) * 16) + wl
+            s3 = 1280 + (rec * 16 if T > 0 else min(relc >> 3, 31) * 16) + wl
             d0 = min(max(_dot(w[s0], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
             d1 = min(max(_dot(w[s1], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d = (d0 + d1) >> 1
+            d2 = min(max(_dot(w[s2], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+            d3 = min(max(_dot(w[s3], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+            d = (d0 + d1 + d2 + d3) >> 2
             p = np.int64(SQUASH[d + LOGIT_LIMIT])
             q = d + 2048
             a = (min(sl2, 31) * 16 + wl) * 33 + (q >> 7)
@@ -288,6 +335,8 @@ def code_samples(mode, coder, buffer, state, data, start, stop):
             rate = P[LR] + P[LRX] // (1024 + t)
             _train(w[s0], x, np.int32((y - np.int64(SQUASH[d0 + LOGIT_LIMIT])) * rate >> 14))
             _train(w[s1], x, np.int32((y - np.int64(SQUASH[d1 + LOGIT_LIMIT])) * rate >> 14))
+            _train(w[s2], x, np.int32((y - np.int64(SQUASH[d2 + LOGIT_LIMIT])) * rate >> 14))
+            _train(w[s3], x, np.int32((y - np.int64(SQUASH[d3 + LOGIT_LIMIT])) * rate >> 14))
             a += wt >> 6
             apm[a] += ((y - bit * 16 + 8) - np.int64(apm[a])) >> 6
             for jj in range(ne * NSC):
@@ -301,21 +350,25 @@ def code_samples(mode, coder, buffer, state, data, start, stop):
             if bit:
                 lo = mid
             c0 = (c0 << 1) | bit
-        if mode == DECODE:
-            data[t] = lo
+        data[t] = lo
         v = lo << fq
+        mag[t] = min(abs(v - mu[ncomb]), 1 << 24)
         # learn
         for e in range(ne):
             err = abs(v - mu[e]) << 8
             sc[e, 0] += ((err - sc[e, 0]) >> P[SRATE0])
             sc[e, 1] += ((err - sc[e, 1]) >> P[SRATE1])
         for m in range(nols):
-            _covary(R[m], B[m], X[m], lo, nt[m, 0], nt[m, 1])
-        _covary(R[nols], B[nols], X[nols], v, ncomb, nt[nols, 1])
+            r = nt[m, 2] + nt[m, 3] * rec
+            _covary(R[r], B[r], X[m], lo, nt[m, 0], nt[m, 1])
+        _covary(R[rs], B[rs], X[nols], v, ncomb, nt[nols, 1])
+        if T > 0:
+            mean[rec] += ((lo << 8) - mean[rec]) >> 8
         if t % P[EVERY] == 0:
             for m in range(nols):
-                _solve(R[m], B[m], W[m], A, nt[m, 0], 18)
-            _solve(R[nols], B[nols], W[nols], A, ncomb, 14)
+                r = nt[m, 2] + nt[m, 3] * rec
+                _solve(R[r], B[r], W[r], A, nt[m, 0], 18)
+            _solve(R[rs], B[rs], W[rs], A, ncomb, 14)
         before = mu[0]
         for k in range(NSTAGE):
             e1 = v - before
