@@ -62,6 +62,11 @@ class RaySampler:
         """The sampler's name, and its model where it has one."""
         return self._spec.engine.model or self._spec.name
 
+    def close(self) -> None:
+        """End the actors, and so give their memory and GPUs back."""
+        while self._actors:
+            ray.kill(self._actors.pop())
+
     def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]:
         """Yield every requested sample, a chunk at a time, in the order chunks finish."""
         size = self._pool.chunk

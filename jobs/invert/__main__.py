@@ -1,14 +1,16 @@
 """Do models execute and invert compression programs? One command a step, or the whole grid at once.
 
-python -m jobs.invert grid --config configs/invert/smoke.yaml
-python -m jobs.invert score --replies replies.jsonl --json
+    python -m jobs.invert grid --config configs/invert/smoke.yaml
+    python -m jobs.invert score --replies replies.jsonl --json
 
-generate   draw inputs                          infer    sample replies, with resume
-prompts    put them as questions                score    outcome classes, pass@k, breakdowns
-trace      execute references line by line      reflect  let a model look at its answers again
-translate  traces to reasoning in words         ablate   output formats: tokens and accuracy
-sft        conversations to train on            report   tables, plots, two runs compared
-grid       prompts, infer and score over algorithms x tasks x blinding x models x temperatures
+    generate   draw inputs                          infer    sample replies, with resume
+    prompts    put them as questions                score    outcome classes, pass@k, breakdowns
+    trace      execute references line by line      reflect  let a model look at its answers again
+    translate  traces to reasoning in words         ablate   output formats: tokens and accuracy
+    sft        conversations to train on            report   tables, plots, two runs compared
+    grid       prompts, infer and score over algorithms x tasks x blinding x models x temperatures
+
+Each command tells its options with --help.
 """
 
 from __future__ import annotations

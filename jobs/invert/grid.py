@@ -10,10 +10,12 @@ command continues a run that was stopped; a larger n adds what is missing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from actors.runtime import running
 from jobs.invert.score import summary_table
 from jobs.invert.shared import (
     ALGORITHMS,
@@ -80,11 +82,12 @@ def run(config: Config) -> dict[str, Any]:
     directory.save_config(to_yaml(config), config.seed)
     write_prompts(path / "prompts.jsonl", prompts)
     cells = {}
-    for model in words(config.models):
-        for temperature in _temperatures(config):
-            name = f"{Path(model).name}-t{temperature:g}"
-            cells[name] = _cell(config, model, temperature, prompts, path / name)
-            console.print(f"{name}:", summary_table(cells[name]))
+    with running() if config.sampler.workers > 0 else nullcontext():
+        for model in words(config.models):
+            for temperature in _temperatures(config):
+                name = f"{Path(model).name}-t{temperature:g}"
+                cells[name] = _cell(config, model, temperature, prompts, path / name)
+                console.print(f"{name}:", summary_table(cells[name]))
     rows = table_rows(cells)
     _write(path / "report.md", as_markdown(rows))
     _write(path / "report.csv", as_csv(rows))

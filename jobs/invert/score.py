@@ -63,14 +63,26 @@ def run(config: Config) -> dict[str, Any]:
     return metrics
 
 
+_SHORT = {
+    "forward": "forward", "inverse": "inverse",
+    "forward_given_decoder": "forward | decoder", "inverse_given_encoder": "inverse | encoder",
+}  # fmt: skip
+_HEADS = {
+    "correct": "right", "wrong_value": "value", "wrong_type": "type",
+    "unparsable": "parse", "no_answer": "none", "truncated": "cut",
+}  # fmt: skip
+
+
 def summary_table(metrics: dict[str, Any]) -> Table:
-    """Return outcomes and accuracy by algorithm and task."""
-    names = list(metrics["outcomes"])
-    table = Table("group", "n", "accuracy", *(name.replace("_", " ") for name in names), box=SIMPLE)
+    """Return outcomes and accuracy by algorithm and task, narrow enough for 80 columns."""
+    table = Table("", "n", "accuracy", *_HEADS.values(), box=SIMPLE, padding=(0, 1, 0, 0))
     groups = {"all": metrics, **metrics["breakdowns"]["algorithm_task"]}
     for name, group in groups.items():
-        cells = [str(group["outcomes"][o]) for o in names]
-        table.add_row(name.replace("/", " "), str(group["n"]), f"{group['accuracy']:.4f}", *cells)
+        algorithm, _, task = name.partition("/")
+        cells = [str(group["outcomes"][o]) for o in _HEADS]
+        table.add_row(
+            f"{algorithm} {_SHORT.get(task, '')}", str(group["n"]), f"{group['accuracy']:.4f}", *cells
+        )
     return table
 
 

@@ -62,7 +62,12 @@ def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
         return
     with running():
         pool = PoolSettings(config.workers, config.cpus, config.gpus, max(1, config.batch // config.workers))
-        yield [RaySampler(spec, pool) for spec in specs]
+        pools = [RaySampler(spec, pool) for spec in specs]
+        try:
+            yield list(pools)
+        finally:
+            for each in pools:
+                each.close()
 
 
 def words(text: str) -> list[str]:

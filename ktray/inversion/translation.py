@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from ktray.inversion.tasks import Item, Message, Prompt, Reply, Task, task
 from ktray.inversion.templates import Templates
 from ktray.inversion.traces import Step, Trace
 from ktray.sequences import content_hash
+
+#: Longer values are not repeated where they are only used.
+_SHORT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +48,40 @@ def translate(trace: Trace) -> Translation:
     program = shown_program(trace.algorithm, trace.encoder, trace.blinding)
     statements = statements_by_line(program.source)
     following: list[Step | None] = [*trace.steps[1:], None]
-    sentences = [
-        sentence(statements.get(step.line), step, after)
-        for step, after in zip(trace.steps, following, strict=True)
-    ]
-    text = "\n".join([f"I go through `{program.function}` line by line.", *sentences, _answer(trace)])
-    return _translation(trace, text, "template")
+    sentences = [f"I go through `{program.function}` line by line."]
+    values: dict[str, str] = {}
+    for step, after in zip(trace.steps, following, strict=True):
+        for change in step.changes:
+            values[change.name] = change.value
+            # What was known of the whole list or table no longer holds when an item of it changes.
+            values.pop(change.name.partition("[")[0] if "[" in change.name else "", None)
+        sentences.append(sentence(statements.get(step.line), step, after, values))
+    return _translation(trace, "\n".join([*sentences, _answer(trace)]), "template")
 
 
-def sentence(statement: ast.stmt | None, step: Step, after: Step | None) -> str:
-    """Return what one step did, in a sentence."""
+def sentence(statement: ast.stmt | None, step: Step, after: Step | None, values: Mapping[str, str]) -> str:
+    """Return what one step did, in a sentence. `values` are the latest ones by name, this step's included."""
     changed = " and ".join(f"`{c.name}` is {c.value}" for c in step.changes)
     if isinstance(statement, ast.If | ast.While):
         holds = after is not None and after.line == statement.body[0].lineno
-        return f"`{ast.unparse(statement.test)}` {'holds' if holds else 'does not hold'}."
+        result = "true" if holds else "false"
+        return f"{_known(statement.test, values)}`{ast.unparse(statement.test)}` is {result}."
     if isinstance(statement, ast.For):
         if after is None or after.line != statement.body[0].lineno:
             return f"There is nothing left to take from `{ast.unparse(statement.iter)}`."
-        return (
-            f"Next {changed}." if changed else f"Next, `{ast.unparse(statement.target)}` is the same again."
-        )
-    if isinstance(statement, ast.Return):
-        return f"The function returns `{step.text.removeprefix('return').strip()}`."
+        return f"Next {changed}." if changed else f"{_known(statement.target, values, 'Next')}again."
+    if isinstance(statement, ast.Return) and statement.value is not None:
+        return f"{_known(statement.value, values)}`{ast.unparse(statement.value)}` is returned."
     if changed:
         return f"`{step.text}`: now {changed}."
-    return f"`{step.text}`: nothing changes."
+    return f"`{step.text}`: everything stays as it was."
+
+
+def _known(expression: ast.expr, values: Mapping[str, str], word: str = "As") -> str:
+    """Return the short values of an expression's names, as the beginning of a sentence."""
+    names = dict.fromkeys(n.id for n in ast.walk(expression) if isinstance(n, ast.Name))
+    told = [f"`{n}` is {values[n]}" for n in names if n in values and len(values[n]) <= _SHORT]
+    return f"{word} {' and '.join(told)}{', ' if word == 'As' else ' '}" if told else ""
 
 
 def statements_by_line(source: str) -> dict[int, ast.stmt]:

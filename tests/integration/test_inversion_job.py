@@ -1,0 +1,158 @@
+"""The invert job from outside: exit codes, JSON, the whole grid on local Ray, resume after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.invert.__main__ import COMMANDS, main
+from ktray.inversion.answers import AnswerOutcome
+from ktray.inversion.oracle import OracleSampler
+from ktray.inversion.records import read_prompts, read_replies
+from ktray.inversion.sampling import OracleRates
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def invert(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    """Run a command and return its metrics."""
+    capsys.readouterr()
+    assert main([*map(str, words), "--json"]) == 0, capsys.readouterr().err
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+def test_every_command_leads_to_the_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, prompts, log = tmp_path / "data", tmp_path / "p.jsonl", tmp_path / "r.jsonl"
+    assert invert(capsys, "generate", "--count", 9, "--out", data)["items"] == 9
+    assert len((data / "huffman.jsonl").read_text().splitlines()) == 9
+    made = invert(capsys, "prompts", "--inputs", data / "items.jsonl", "--out", prompts, "--shots", 1)
+    assert made["prompts"] == 8 * 16
+    added = invert(capsys, "infer", "--prompts", prompts, "--replies", log, "--n", 2)
+    assert (added["present"], added["added"]) == (0, 256)
+    assert invert(capsys, "infer", "--prompts", prompts, "--replies", log, "--n", 3)["added"] == 128
+    score = ["score", "--replies", log, "--prompts", prompts, "--run", tmp_path / "score"]
+    scored = invert(capsys, *score, "--published", "--rows", tmp_path / "rows.jsonl")
+    assert scored["n"] == sum(scored["outcomes"].values()) == 384
+    assert list(scored["pass_at_k"]) == ["1", "2", "3"]
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 384
+    report = ["report", "--metrics", tmp_path / "score" / "metrics.json", "--out", tmp_path / "report"]
+    compared = invert(capsys, *report, "--compare", f"{log},{log}", "--prompts", prompts)
+    assert compared["Comparison"]["difference"] == 0
+    looked = invert(
+        capsys, "reflect", "--prompts", prompts, "--replies", log, "--run", tmp_path / "again", "--rounds", 2
+    )
+    assert [r["asked"] for r in looked["rounds"]] == [384, 384]
+    ablated = invert(
+        capsys, "ablate", "--inputs", data / "items.jsonl", "--replies", log, "--prompts", prompts
+    )
+    assert len(ablated["tokens"]) == 40
+    traced = invert(
+        capsys, "trace", "--inputs", data / "items.jsonl", "--out", tmp_path / "t.parquet", "--filter"
+    )
+    assert traced["correct"] == traced["traces"] == 72
+    told = invert(capsys, "translate", "--traces", tmp_path / "t.parquet", "--out", tmp_path / "told.jsonl")
+    assert told["kept"] == traced["kept"]
+    sft = invert(
+        capsys,
+        "sft",
+        "--translations",
+        tmp_path / "told.jsonl",
+        "--out",
+        tmp_path / "sft",
+        "--test-share",
+        0.4,
+    )
+    assert sft["train"] + sft["test"] == told["kept"]
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_grid_on_local_ray_counts_what_was_planted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["grid", "--config", ROOT / "configs/invert/smoke.yaml", "--count", 4, "--run", tmp_path]
+    # As many algorithms as there are, at two temperatures: each is a cell of its own.
+    found = invert(
+        capsys, *config, "--temperatures", "0.2,1.0", "--sampler.workers", 2, "--algorithms", "lzw,rle,lz77"
+    )
+    assert list(found["cells"]) == ["oracle-t0.2", "oracle-t1"]
+    prompts = list(read_prompts(tmp_path / "prompts.jsonl"))
+    assert len(prompts) == found["prompts"] == 4 * 3 * 4 * 2
+    oracle = OracleSampler(OracleRates().by_outcome())
+    planted = Counter(oracle.plan(p, i, 42) for p in prompts for i in range(5))
+    for cell in found["cells"].values():
+        assert cell["outcomes"] == {o.value: planted[o] for o in AnswerOutcome}
+    assert "oracle-t1" in (tmp_path / "report.csv").read_text()
+    capsys.readouterr()
+    assert main([*map(str, config), "--tasks", "forward"]) == 2
+    assert "belongs to another run" in capsys.readouterr().err
+
+
+def test_a_killed_run_is_completed_and_no_sample_is_doubled(tmp_path: Path) -> None:
+    prompts, log = tmp_path / "p.jsonl", tmp_path / "r.jsonl"
+    items = tmp_path / "data"
+    assert main(["generate", "--count", "30", "--out", str(items), "--algorithms", "lzw"]) == 0
+    assert main(["prompts", "--inputs", str(items / "items.jsonl"), "--out", str(prompts)]) == 0
+    command = [sys.executable, "-m", "jobs.invert", "infer", "--prompts", str(prompts), "--replies", str(log)]
+    process = subprocess.Popen([*command, "--n", "20"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.stat().st_size > 100_000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with log.open("a") as stream:
+        stream.write('{"prompt_id": "cut sho')
+    before = len(log.read_text().splitlines()) - 1
+    assert 0 < before < 480 * 20
+    assert main(["infer", "--prompts", str(prompts), "--replies", str(log), "--n", "20"]) == 0
+    replies = list(read_replies(log))
+    assert len(log.read_text().splitlines()) == len(replies) == 480 * 20
+    assert len({(r.prompt_id, r.sample) for r in replies}) == 480 * 20
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["scor"], "did you mean 'score'"),
+        ([], "no command given"),
+        (["score"], "no replies file given"),
+        (["score", "--replies", "nowhere.jsonl"], "No such file"),
+        (["score", "--reply", "x"], "did you mean 'replies'"),
+        (["generate", "--source", "dnaa", "--out", "x"], "did you mean 'dna'"),
+        (["infer", "--prompts", "nowhere.jsonl", "--replies", "x"], "No such file"),
+        (["grid", "--run", "{tmp}", "--algorithms", "lzw,hufman"], "did you mean 'huffman'"),
+        (["grid", "--run", "{tmp}", "--formats", "hxe"], "did you mean 'hex'"),
+        (["grid", "--run", "{tmp}", "--blinding", "4"], "expected one of 0, 1, 2, 3"),
+        (["grid", "--run", "{tmp}", "--temperatures", "warm"], "expected numbers"),
+        (["grid", "--run", "{tmp}", "--sampler.name", "gpt", "--models", "x"], "unknown sampler 'gpt'"),
+        (["grid", "--run", "{tmp}", "--templates", "{tmp}"], "no template"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_code_2(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([w.replace("{tmp}", str(tmp_path)) for w in words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert message in error
+    assert "\n" not in error
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for command in COMMANDS:
+        assert command in overview
+        with pytest.raises(SystemExit) as done:
+            main([command, "--help"])
+        assert done.value.code == 0
+        assert "--json" in capsys.readouterr().out
