@@ -15,9 +15,9 @@ from ray.exceptions import RayError
 
 from actors.encode import EncodeActor, EncodePlan, logged_samples
 from actors.propose import KeepActor, ProposeActor, RefineActor, VerifyActor, pack, tries_path
-from actors.runtime import cluster_gpus
+from actors.runtime import cause, cluster_gpus
 from ktray.candidatelog import Shard, log_path
-from ktray.errors import KtrayError, PipelineError
+from ktray.errors import PipelineError
 from ktray.proposers.spec import MODELS, ProposerSpec
 from ktray.sandbox import SandboxLimits
 
@@ -184,19 +184,9 @@ def _drain(data: ray.data.Dataset, progress: Progress, counted: str | None, expe
             total += row[counted] if counted else 0
             progress(row)
     except RayError as error:
-        raise _cause(error) from error
+        raise cause(error) from error
     if counted and total != expected:
         raise PipelineError(f"{expected} {counted} went in, {total} came out")
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return the error a worker raised, where it is one that a user can act on; Ray's own otherwise."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, KtrayError) or (isinstance(inner, OSError) and inner.errno):
-            return inner
-        inner = getattr(inner, "cause", None) or inner.__cause__
-    return error
 
 
 def _iterate(data: ray.data.Dataset) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,8 @@ import ray
 from ray._private import ray_constants, services
 from ray.data import DataContext
 
+from ktray.errors import KtrayError
+
 #: Local shared memory for rows in flight, in bytes; a cluster's own setting is left alone.
 LOCAL_OBJECT_STORE = 512 << 20
 
@@ -94,3 +96,13 @@ def _quiet_data() -> None:
     context.print_on_execution_start = False
     context.enable_operator_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def cause(error: BaseException) -> BaseException:
+    """Return the error a worker raised, where it is one that a user can act on; Ray's own otherwise."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, KtrayError) or (isinstance(inner, OSError) and inner.errno):
+            return inner
+        inner = getattr(inner, "cause", None) or inner.__cause__
+    return error

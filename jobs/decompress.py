@@ -21,6 +21,8 @@ from typing import Any
 
 from rich.console import Console
 
+from actors.decode import decode_on_ray
+from actors.runtime import running
 from ktray.archive import ArchiveReader, Span, decode_in_process, restore_file
 from ktray.archive.listing import Listing, list_archive
 from ktray.archive.reader import DecodeBlocks
@@ -38,6 +40,9 @@ from ktray.sandbox import Sandbox, SandboxLimits
 
 #: A program that ran within the limits when it was archived must do so on a slower machine, too.
 _DECODER_LIMITS = SandboxLimits(seconds=60.0, memory_mb=1024, elements=1 << 24, source_bytes=1 << 24)
+
+#: Below so many elements, decoding in this process is done before Ray is up.
+_WORTH_RAY = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,13 @@ def _restored(reader: ArchiveReader, config: Config, started: float) -> dict[str
 
 @contextmanager
 def decoder(reader: ArchiveReader, limits: SandboxLimits) -> Iterator[DecodeBlocks]:
-    """Yield what decodes the blocks of `reader`, with its programs' processes, which end with the context."""
+    """Yield what decodes the blocks of `reader`, with its programs' processes, which end with the context:
+    on Ray where there are several blocks and work enough to pay for starting it."""
     settings = prior_settings(reader)
+    if len(reader.blocks) > 1 and sum(info.elements for info in reader.blocks) >= _WORTH_RAY:
+        with running() as cpus:
+            yield decode_on_ray(settings, limits, max(1, min(cpus, len(reader.blocks))))
+        return
 
     @cache
     def prior(name: str) -> Prior:
