@@ -38,7 +38,8 @@ class SamplerSettings:
     """How programs are drawn; the defaults are the published sampler's (paper: App. A.2).
 
     Pairs are ranges with both ends included. `*_gate` opens a stage for a program; the others are
-    probabilities for each list, pair or merge within it. `output_lengths` draws again what falls outside.
+    probabilities for each list, pair or merge within it. Repeating makes no list over `longest_repeat`.
+    `output_lengths` draws again what falls outside.
     """
 
     initiators: tuple[int, int] = (1, 5)
@@ -54,6 +55,7 @@ class SamplerSettings:
     pair_gate: float = 0.4
     reverse: float = 0.1
     repeat_list: float = 0.1
+    longest_repeat: int = 750
     subsequence: float = 0.05
     substitute: float = 0.1
     drop_substituted: float = 0.25
@@ -90,6 +92,8 @@ class SamplerSettings:
             raise ConfigError(
                 f"initiator_weights: {self.initiator_weights}; expected four numbers, not all 0"
             )
+        if not 0 <= self.longest_repeat <= MAX_ELEMENTS:
+            raise ConfigError(f"longest_repeat: {self.longest_repeat}; expected 0 to {MAX_ELEMENTS}")
         if not 1 <= self.walk_step <= 255 or not 2 <= self.alphabet_size <= 256:
             raise ConfigError("walk_step: expected 1 to 255; alphabet_size: expected 2 to 256")
         if self.values[1] - self.values[0] < self.lengths[0]:
@@ -120,7 +124,9 @@ PRESETS: dict[str, SamplerSettings] = {
     "published": PUBLISHED,
     "first-steps": replace(PUBLISHED, initiators=(1, 1), list_gate=0.2, math_gate=0.2, reuse=0.1),
     "short": replace(PUBLISHED, initiators=(1, 2), lengths=(5, 16), output_lengths=(1, 64)),
-    "long": replace(PUBLISHED, initiators=(1, 10), lengths=(5, 60), output_lengths=(16, 1024)),
+    "long": replace(
+        PUBLISHED, initiators=(1, 10), lengths=(5, 60), longest_repeat=1024, output_lengths=(16, 1024)
+    ),
     "natural": replace(
         PUBLISHED,
         initiator_weights=(1, 1, 2, 8),

@@ -60,6 +60,7 @@ class Knobs(NamedTuple):
     pair_gate: int
     reverse: int
     repeat_list: int
+    longest_repeat: int
     subsequence: int
     substitute: int
     drop_substituted: int
@@ -244,7 +245,7 @@ def _cut_and_repeat_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
     line = 0
     while line < tape.used[0] and not tape.used[2]:
         if _chance(rng, knobs.repeat_list):
-            _repeat(tape, line, _between(rng, knobs.repeats[0], knobs.repeats[1]))
+            _repeat(tape, line, _between(rng, knobs.repeats[0], knobs.repeats[1]), knobs.longest_repeat)
         n = tape.length[line]
         if n >= 2 and not _is_reversed(tape, line):
             if _chance(rng, knobs.subsequence):
@@ -256,8 +257,10 @@ def _cut_and_repeat_some(tape: Tape, rng: Rng, knobs: Knobs) -> None:
 
 
 @njit(cache=True)
-def _repeat(tape: Tape, line: int, times: int) -> None:
+def _repeat(tape: Tape, line: int, times: int, longest: int) -> None:
     n = tape.length[line]
+    if n * times > longest:
+        return
     at = _add_line(tape, _REPEAT_LIST, n * times, times, line, 0)
     for i in range(times if at >= 0 else 0):
         tape.data[at + i * n : at + (i + 1) * n] = _list(tape, line)
