@@ -20,7 +20,7 @@ What is covered, each line attacked by `attacks` in the tests, as root and as an
 - signal handlers: they hold nothing up, the deadline is a SIGKILL from outside
 - except-all loops: likewise
 - uninterruptible C loops: likewise
-- sleep: likewise; the deadline counts wall time
+- sleep: does not wait, no clock moves
 - finalizers: likewise, and exceptions whose text never ends
 - memory bomb: address space is limited
 - big-integer bomb: by time or by memory
@@ -50,7 +50,8 @@ What is covered, each line attacked by `attacks` in the tests, as root and as an
 Not covered: a program may forge its own result (it runs beside the code that reports it), which gains
 nothing: what it claims must still equal the target, and it must know those bytes itself. Side channels in
 time and caches; faults of the kernel; clocks read otherwise than through `time` and `datetime`. Without
-seccomp (another system than Linux on x86-64 or aarch64) only time and memory are limited, and the level is `basic`.
+seccomp (another system than Linux on x86-64 or aarch64) only time and memory are limited, and the level
+is `basic`.
 """
 
 from ktray.sandbox.executor import Sandbox, probe_isolation

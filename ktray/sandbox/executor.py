@@ -7,7 +7,6 @@ unpickled, evaluated or called here.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import select
@@ -24,7 +23,7 @@ import numpy as np
 
 from ktray.errors import PipelineError
 from ktray.programs import Execution, Language, Outcome, Program
-from ktray.sandbox.inside import gate, modules, wire
+from ktray.sandbox.inside import modules, wire
 from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits, parse_level
 
 #: Sources longer than this skip the screen.
@@ -34,7 +33,7 @@ SCREEN_BATCH = 100
 #: How long a warm process may take to start, and beyond a program's own limit to answer, in seconds.
 _START_SECONDS, _GRACE_SECONDS = 120.0, 30.0
 
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main(sys.argv[2])"
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main(*sys.argv[2:])"
 _OUTCOMES = {i: Outcome(name) for i, name in enumerate(wire.STATUSES) if name not in ("ok", "refused")}
 
 
@@ -48,12 +47,16 @@ class _Library(Enum):
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _BEYOND_SMALL = frozenset(name.partition(".")[0].encode() for name in modules.LIBRARY) - frozenset(
-    name.encode() for name in gate.IMPORTS
+    name.encode() for name in modules.SMALL
 )
+#: What imports without saying so: text codecs, and names of characters in literals.
+_HIDDEN_IMPORTS = (b"code", b"\\N{")
 
 
 def _library(source: bytes) -> _Library:
     """Return the smallest set of modules that holds whatever `source` names after an `import` somewhere."""
+    if any(mark in source for mark in _HIDDEN_IMPORTS):
+        return _Library.NUMPY if b"numpy" in source else _Library.STANDARD
     if b"import" not in source:
         return _Library.SMALL
     words = frozenset(_WORD.findall(source))
@@ -79,16 +82,11 @@ class _Zygote:
     def __init__(self, limits: SandboxLimits, library: _Library) -> None:
         self._limits = limits
         self._buffer = bytearray()
-        settings = {
-            "seconds": limits.seconds,
-            "memory_bytes": limits.memory_mb << 20,
-            "elements": limits.elements,
-            "library": library.value,
-            "site": str(Path(np.__file__).parent.parent) if library is _Library.NUMPY else "",
-        }
+        site = str(Path(np.__file__).parent.parent) if library is _Library.NUMPY else ""
+        settings = (limits.seconds, limits.memory_mb << 20, limits.elements, library.value, site)
+        boot = ["-c", _BOOT, str(Path(__file__).parent), *map(str, settings)]
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-c", _BOOT, str(Path(__file__).parent),
-             json.dumps(settings)],
+            [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "no_debug_ranges", *boot],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_ENVIRONMENT, cwd="/",
             close_fds=True, start_new_session=True, bufsize=0,
         )  # fmt: skip
@@ -101,13 +99,14 @@ class _Zygote:
     def _hello(self) -> IsolationReport:
         deadline = time.monotonic() + _START_SECONDS
         try:
-            hello = json.loads(self._take(wire.LENGTH.unpack(self._take(4, deadline))[0], deadline))
+            hello = self._take(wire.LENGTH.unpack(self._take(4, deadline))[0], deadline).decode().splitlines()
         except _Died:
             self.close()
             if (self._process.returncode or 0) < 0:
                 raise
             raise PipelineError("the sandbox's process did not start; its reason is above") from None
-        return IsolationReport.of(hello["layers"], hello["missing"])
+        layers = [line[1:] for line in hello if line[0] == "+"]
+        return IsolationReport.of(layers, [line[1:] for line in hello if line[0] == "-"])
 
     def _take(self, count: int, deadline: float) -> bytes:
         while len(self._buffer) < count:
@@ -254,7 +253,7 @@ class Sandbox:
                 results[i] = _TOO_LONG if source is not None else _NO_TEXT
                 continue
             library = _library(source)
-            if not screen or (len(source) <= SCREEN_SOURCE_BYTES and library is _Library.SMALL):
+            if not screen or (len(source) <= SCREEN_SOURCE_BYTES and library is not _Library.NUMPY):
                 queues.setdefault(library, []).append(i)
         for library, queue in queues.items():
             found = self._run([sources[i] or b"" for i in queue], library, screen)
@@ -268,9 +267,11 @@ class Sandbox:
         deaths = 0
         while len(found) < len(sources):
             before = len(found)
-            requests = (_screen_requests if screen else _confirm_requests)(sources[before:])
+            # After a death one by one, so that the one to blame is known.
+            batch = sources[before : before + 1] if deaths else sources[before:]
+            requests = (_screen_requests if screen else _confirm_requests)(batch)
             try:
-                for reply in self._zygote(library).exchange(requests, len(sources) - before):
+                for reply in self._zygote(library).exchange(requests, len(batch)):
                     undecided = screen and reply.status in _UNDECIDED
                     found.append(None if undecided else _execution(reply, self.limits))
             except BaseException as error:
@@ -278,10 +279,10 @@ class Sandbox:
                 self._drop(library)
                 if not isinstance(error, _Died):
                     raise
-                deaths = 1 if len(found) > before else deaths + 1
-                if deaths == 2:
+                deaths += 1
+                if deaths > 1:
                     found.append(Execution(None, Outcome.CRASHED, 0.0, "took the sandbox's process down"))
-                    deaths = 0
+            deaths = 0 if len(found) > before else deaths
         return found
 
     def _zygote(self, library: _Library) -> _Zygote:

@@ -13,7 +13,8 @@ from ktray.errors import ConfigError
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
     """What one program may use: wall seconds, memory beyond the interpreter's own (MiB of address space),
-    elements of output, and bytes of source (UTF-8). The paper gives 5 s."""
+    elements of output, and bytes of source (UTF-8). The paper gives 5 s; a program that used less than half
+    of them because others had the CPU is given up to three times as long."""
 
     seconds: float = 5.0
     memory_mb: int = 512

@@ -180,7 +180,7 @@ def test_a_warm_process_killed_in_mid_run_loses_nothing() -> None:
         killer = threading.Timer(0.2, kill_zygotes)
         killer.start()
         executions = sandbox.execute(
-            [python(f"import time\ntime.sleep(0.1)\noutput = [{i}]") for i in range(8)]
+            [python(f"import time\nx = [i for i in range(10**6)]\noutput = [{i}]") for i in range(8)]
         )
         killer.join()
         assert [values(e) for e in executions] == [[i] for i in range(8)]

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import resource
 import struct
 import sys
-from pathlib import Path
 
 from .seccomp import FilterProgram, assemble
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NOBODY = 65534
+_MACHINE = os.uname().machine
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
@@ -46,6 +45,11 @@ def _prctl(option: int, *arguments: object) -> int:
         if len(arguments) < 2
         else int(LIBC.prctl(option, *arguments))
     )
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:  # noqa: PTH123
+        file.write(text)
 
 
 def die_with_parent() -> None:
@@ -78,9 +82,9 @@ def enter_namespaces() -> tuple[bool, str]:
     uid, gid = os.geteuid(), os.getegid()
     try:
         _check(LIBC.unshare(_NEW_USER | _NEW_SPACES), "unshare")
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
     except OSError as error:
         return False, str(error)
     return True, ""
@@ -93,7 +97,7 @@ def enter_empty_root() -> tuple[bool, str]:
         flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
         _check(LIBC.mount(b"tmpfs", b"/tmp", b"tmpfs", flags, b"size=4k,mode=0555"), "mount tmpfs")
         os.chdir("/tmp")
-        _check(LIBC.syscall(_PIVOT_ROOT[platform.machine()], b".", b"."), "pivot_root")
+        _check(LIBC.syscall(_PIVOT_ROOT[_MACHINE], b".", b"."), "pivot_root")
         _check(LIBC.umount2(b".", _MNT_DETACH), "umount")
         os.chdir("/")
         LIBC.mount(None, b"/", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | flags, None)
@@ -104,7 +108,7 @@ def enter_empty_root() -> tuple[bool, str]:
 
 def drop_capabilities() -> None:
     """Give up every capability, also those a user namespace gave."""
-    if (number := _CAPSET.get(platform.machine())) is not None:
+    if (number := _CAPSET.get(_MACHINE)) is not None:
         LIBC.syscall(number, struct.pack("<II", 0x20080522, 0), bytes(24))
 
 
@@ -132,7 +136,8 @@ def enter_landlock() -> int:
 def address_space() -> int:
     """Return this process's address space in bytes (Linux), else 0."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        with open("/proc/self/statm") as file:  # noqa: PTH123
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
 
@@ -140,14 +145,14 @@ def address_space() -> int:
 def prefer_for_out_of_memory() -> None:
     """Ask the kernel to kill this process and its children before others when memory runs out."""
     try:
-        Path("/proc/self/oom_score_adj").write_text("800")
+        _write("/proc/self/oom_score_adj", "800")
     except OSError:
         return
 
 
 def seccomp_filter() -> FilterProgram | None:
     """Return the filter for this machine if the kernel can take one."""
-    instructions = assemble(platform.machine()) if sys.platform == "linux" else None
+    instructions = assemble(_MACHINE) if sys.platform == "linux" else None
     return None if instructions is None else FilterProgram.of(instructions)
 
 

@@ -5,13 +5,9 @@ Everything is imported before the doors close; time stands still; randomness is 
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import types
-from importlib.machinery import ModuleSpec
-
-from . import gate
 
 
 def _words(text: str) -> list[str]:
@@ -28,6 +24,11 @@ pathlib pickle pickletools platform posixpath pprint queue quopri random re repr
 signal stat statistics string stringprep struct symtable sys tempfile textwrap threading time timeit token
 tokenize traceback types typing unicodedata uuid warnings weakref zipfile zlib zoneinfo _strptime __future__
 concurrent.futures concurrent.futures.thread xml.etree.ElementTree
+""")
+
+#: The part of it that most programs need; the less is in memory, the cheaper a fork.
+SMALL = _words("""
+bisect collections collections.abc copy functools heapq itertools math operator random re string __future__
 """)
 
 #: Parts of numpy that it would otherwise import when first used.
@@ -55,25 +56,23 @@ class _ClosedFinder:
     """The only finder left in a program's process: nothing new can be imported."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise ForbiddenImport(f"module {name} is not available in the sandbox")
-        return None
 
 
 def import_library(library: str) -> None:
     """Import what programs may use; one that this Python lacks is left out.
 
-    `library` is `small` (the screen's modules: less memory makes cheaper forks), `standard`, or `numpy`
-    (also numpy). Which one a program gets is a function of its text.
+    `library` is `small`, `standard`, or `numpy` (that and the standard one). Which one a program gets is a
+    function of its text.
     """
     # Hooks at forks reseed and reset what nobody has touched, and cost more than the fork.
     os.register_at_fork = lambda **hooks: None
-    names = sorted(gate.IMPORTS) if library == "small" else LIBRARY.copy()
-    names += [f"encodings.{name}" for name in ENCODINGS]
-    for name in names + (NUMPY if library == "numpy" else []):
+    standard = [*LIBRARY, *(f"encodings.{name}" for name in ENCODINGS)]
+    for name in {"small": SMALL, "standard": standard, "numpy": standard + NUMPY}[library]:
         try:
-            importlib.import_module(name)
+            __import__(name)
         except ImportError:
             continue
 
@@ -97,7 +96,7 @@ def freeze_world(library: str) -> None:
     _freeze_time()
     _freeze_randomness()
     if library == "numpy":
-        importlib.import_module("numpy.random").seed(0)
+        sys.modules["numpy.random"].seed(0)
     os.getpid = os.getppid = lambda: 1
     os.environ.clear()
     os.environ.update(LANG="C.UTF-8", TZ="UTC")
@@ -113,8 +112,15 @@ def _freeze_time() -> None:
     for name in ("gmtime", "localtime"):
         real = getattr(time, name)
         setattr(time, name, lambda seconds=None, _real=real: moment if seconds is None else _real(seconds))
+    time.sleep = _sleep  # type: ignore[assignment]
     if "datetime" in sys.modules:
         _freeze_dates()
+
+
+def _sleep(seconds: float) -> None:
+    """Where no clock moves there is nothing to wait for."""
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
 
 
 def _freeze_dates() -> None:

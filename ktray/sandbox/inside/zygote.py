@@ -6,62 +6,86 @@ whatever outlives its deadline. It ends when its standard input does.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import json
 import os
 import select
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NoReturn
 
 from . import confine, modules, runner, wire
 from .seccomp import RESULT_FD, FilterProgram
 from .wire import CRASHED, FORBIDDEN, OUT_OF_MEMORY, TIMEOUT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # The module itself would stay in memory for every fork to carry.
+    from typing import NoReturn
+
 REQUESTS_FD, REPLIES_FD = 100, 101
+#: How long a reply may wait for others, and a screen's results for the next look at them.
+_REPLY_SECONDS, _GLANCE_SECONDS = 0.1, 0.004
 _EXIT_MEMORY, _EXIT_CHANNEL = 77, 78
 _now = time.monotonic
 _urandom = os.urandom
+_getpid = os.getpid
+_sleep = time.sleep
+_clock = time.clock_gettime
+#: The clock of what a process used, in the kernel's numbering of clocks by process (CPUCLOCK_SCHED).
+_PROCESS_CLOCK = 2
+#: Times its limit that a program may take which others keep from the CPU.
+_STARVED = 3.0
 
 Reply = tuple[int, float, bytes]
 #: Runs a program and sends its result: the runner's function, the source, the most elements.
 Send = Callable[[Callable[[bytes, int], runner.Result], bytes, int], None]
 
 
-@dataclass(frozen=True, slots=True)
+_WARM_UP = b"""
+import math
+class Warm:
+    def up(self, *values, **names):
+        return [x % 256 for x in values if x >= 0] + sorted({len(k): v for k, v in names.items()})
+output = [0]
+for i, c in enumerate(f"{math.pi:.3f}"):
+    try:
+        output += Warm().up(i, ord(c), -1, n=i)[::2]
+    except ValueError as error:
+        raise TypeError from error
+output = list(map(int, output))
+"""
+
+
 class Settings:
     """What the caller asks for: seconds a program, bytes of memory, elements of output, the
     modules of `modules.import_library`, and where numpy is."""
 
-    seconds: float
-    memory_bytes: int
-    elements: int
-    library: str
-    site: str
+    def __init__(self, seconds: str, memory_bytes: str, elements: str, library: str, site: str) -> None:
+        self.seconds, self.memory_bytes, self.elements = float(seconds), int(memory_bytes), int(elements)
+        self.library, self.site = library, site
 
 
-@dataclass(frozen=True, slots=True)
 class Confinement:
     """What each program's process is given: its address space in bytes, and the seccomp filter if any."""
 
-    settings: Settings
-    address_bytes: int
-    filter: FilterProgram | None
+    def __init__(self, settings: Settings, address_bytes: int, seccomp: FilterProgram | None) -> None:
+        self.settings, self.address_bytes, self.seccomp = settings, address_bytes, seccomp
+        # The first process of a pid namespace takes the others with it in any case.
+        self.mortal = _getpid() != 1
 
     def enter(self, programs: int) -> None:
         """Close this process (a fresh fork) for good; it will run up to `programs` programs."""
+        if self.mortal:
+            confine.die_with_parent()
         confine.limit_resources(self.address_bytes, programs * (int(self.settings.seconds) + 2))
-        if self.filter is not None and not confine.load_filter(self.filter):
+        if self.seccomp is not None and not confine.load_filter(self.seccomp):
             os._exit(1)
 
 
-def main(argument: str) -> None:
-    """Serve requests until standard input ends; `argument` is `Settings` as JSON."""
-    settings = Settings(**json.loads(argument))
+def main(*arguments: str) -> None:
+    """Serve requests until standard input ends; the arguments are those of `Settings`."""
+    settings = Settings(*arguments)
     _take_descriptors()
     if settings.site:
         sys.path.append(settings.site)
@@ -74,10 +98,13 @@ def main(argument: str) -> None:
     (layers if filter_works else missing).append("seccomp")
     modules.freeze_world(settings.library)
     modules.close_imports(runner.BUILTINS)
+    # What Python makes when it first compiles and runs something is better made once.
+    runner.run_gated(_WARM_UP, settings.elements)
+    runner.run(_WARM_UP, settings.elements)
     gc.collect()
     gc.freeze()
     os.dup2(0, 2)  # From here on nobody reads what is printed.
-    hello = json.dumps({"layers": layers, "missing": missing}).encode()
+    hello = "\n".join([*(f"+{name}" for name in layers), *(f"-{name}" for name in missing)]).encode()
     wire.write_all(REPLIES_FD, wire.LENGTH.pack(len(hello)) + hello)
     address = baseline + settings.memory_bytes
     _serve(Confinement(settings, address, filter_program if filter_works else None))
@@ -133,22 +160,25 @@ def _filter_works(program: FilterProgram) -> bool:
     pid = os.fork()
     if pid == 0:
         loaded = confine.load_filter(program)
-        with contextlib.suppress(PermissionError):
+        try:
             os.pipe()
-            loaded = False
-        os._exit(0 if loaded else 1)
+        except PermissionError:
+            os._exit(0 if loaded else 1)
+        os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _serve(confinement: Confinement) -> None:
+    replies = _Replies()
     while True:
         try:
+            replies.flush_before_waiting()
             kind, number = wire.REQUEST.unpack(wire.read_exactly(REQUESTS_FD, wire.REQUEST.size))
             if kind == wire.CONFIRM:
-                _reply(_confirm(wire.read_exactly(REQUESTS_FD, number), confinement))
+                replies.add(_confirm(wire.read_exactly(REQUESTS_FD, number), confinement))
             else:
                 for reply in _screen(_read_batch(number), confinement):
-                    _reply(reply)
+                    replies.add(reply)
         except (EOFError, BrokenPipeError):
             os._exit(0)
 
@@ -158,9 +188,29 @@ def _read_batch(count: int) -> list[bytes]:
     return [read(REQUESTS_FD, wire.LENGTH.unpack(read(REQUESTS_FD, 4))[0]) for _ in range(count)]
 
 
-def _reply(reply: Reply) -> None:
-    status, seconds, payload = reply
-    wire.write_all(REPLIES_FD, wire.REPLY.pack(status, seconds, len(payload)) + payload)
+class _Replies:
+    """Replies on their way to the caller, who is woken for several at once while more requests wait."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._flushed = _now()
+        self._poll = select.poll()
+        self._poll.register(REQUESTS_FD, select.POLLIN)
+
+    def add(self, reply: Reply) -> None:
+        status, seconds, payload = reply
+        self._waiting.append(wire.REPLY.pack(status, seconds, len(payload)) + payload)
+        if _now() - self._flushed > _REPLY_SECONDS:
+            self._flush()
+
+    def flush_before_waiting(self) -> None:
+        if self._waiting and not self._poll.poll(0):
+            self._flush()
+
+    def _flush(self) -> None:
+        wire.write_all(REPLIES_FD, b"".join(self._waiting))
+        self._waiting.clear()
+        self._flushed = _now()
 
 
 def _confirm(source: bytes, confinement: Confinement) -> Reply:
@@ -186,7 +236,7 @@ def _screen(sources: list[bytes], confinement: Confinement) -> Iterator[Reply]:
         child = _Child.fork(confinement, len(sources) - done, work)
         alive = True
         while alive and done < len(sources):
-            yield child.result()
+            yield child.result(glance=_GLANCE_SECONDS)
             alive = child.alive
             done += 1
         child.end()
@@ -216,21 +266,22 @@ class _Child:
         os.close(writer)
         return cls(pid, reader, nonce, confinement.settings)
 
-    def result(self) -> Reply:
+    def result(self, glance: float = 0.0) -> Reply:
         """Return the next result; where there is none, why, and `alive` is False from then on.
 
-        The seconds are the program's own process's measure, as far as it can be true.
+        The seconds are the program's own process's measure, as far as it can be true. With `glance` this
+        looks every so many seconds rather than at once, since a screen's process gives many results.
         """
-        start = _now()
-        deadline = start + self._settings.seconds
-        reply = self._frame(deadline)
+        self._start, self._cpu_start = _now(), self._cpu()
+        self._deadline = self._start + self._settings.seconds
+        reply = self._frame(glance)
         if reply is None:
             self.alive = False
-            status, detail = self._autopsy(deadline)
-            return status, _now() - start, detail
+            status, detail = self._autopsy()
+            return status, _now() - self._start, detail
         return reply
 
-    def _frame(self, deadline: float) -> Reply | None:
+    def _frame(self, glance: float) -> Reply | None:
         """Return one whole frame, FORBIDDEN for something else, None at the end or at the deadline."""
         head = wire.FRAME.size
         while True:
@@ -242,22 +293,45 @@ class _Child:
                 if len(self._buffer) >= head + length:
                     payload = self._buffer[head : head + length]
                     self._buffer = self._buffer[head + length :]
-                    return status, _within(seconds, self._settings.seconds), payload
-            if not self._receive(deadline):
+                    return status, max(0.0, min(seconds, _STARVED * self._settings.seconds)), payload
+            if glance and not self._poll.poll(0):
+                _sleep(glance)
+            if not self._receive():
                 return None
 
-    def _receive(self, deadline: float) -> bool:
-        for fd, event in self._poll.poll(max(0.0, (deadline - _now()) * 1000)):
-            if fd == REQUESTS_FD:
-                self.end()
-                os._exit(0)
-            if event & select.POLLIN or event & select.POLLHUP:
-                data = os.read(self._fd, 1 << 16)
-                self._buffer += data
-                return bool(data)
+    def _receive(self) -> bool:
+        """Read what comes; returns False at the end of it, or at the deadline."""
+        while True:
+            for fd, event in self._poll.poll(max(0.0, (self._deadline - _now()) * 1000)):
+                if fd == REQUESTS_FD:
+                    self.end()
+                    os._exit(0)
+                if event:
+                    data = os.read(self._fd, 1 << 16)
+                    self._buffer += data
+                    return bool(data)
+            if self._overdue():
+                return False
+
+    def _overdue(self) -> bool:
+        """Whether the time is up. A program that was hardly given the CPU gets more of it, within bounds:
+        on a crowded machine the same program must end the same way."""
+        now, limit = _now(), self._settings.seconds
+        if now < self._deadline:
+            return False
+        if now - self._start >= _STARVED * limit or self._cpu() - self._cpu_start >= limit / 2:
+            return True
+        self._deadline = min(now + limit / 2, self._start + _STARVED * limit)
         return False
 
-    def _autopsy(self, deadline: float) -> tuple[int, bytes]:
+    def _cpu(self) -> float:
+        """Return the CPU seconds that the process has used."""
+        try:
+            return _clock(~self._pid << 3 | _PROCESS_CLOCK)
+        except OSError:
+            return 0.0
+
+    def _autopsy(self) -> tuple[int, bytes]:
         """Return why there was no result; waits for the end of the process, until the deadline at most."""
         while True:
             pid, status, usage = os.wait4(self._pid, os.WNOHANG)
@@ -266,9 +340,9 @@ class _Child:
                 return _cause(
                     os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, self._settings
                 )
-            if _now() >= deadline:
+            if self._overdue():
                 return TIMEOUT, b"stopped after %g s" % self._settings.seconds
-            time.sleep(0.001)
+            _sleep(0.001)
 
     def end(self) -> None:
         """Kill the process, whatever it does, and let go of its pipe."""
@@ -277,10 +351,6 @@ class _Child:
             os.waitpid(self._pid, 0)
             self._pid = 0
         os.close(self._fd)
-
-
-def _within(seconds: float, limit: float) -> float:
-    return seconds if 0.0 <= seconds <= limit else limit
 
 
 def _cause(code: int, cpu_seconds: float, settings: Settings) -> tuple[int, bytes]:
@@ -309,7 +379,6 @@ def _be_child(
     """Close this fresh fork, run the programs and end, without ever returning to the zygote's code."""
     code = 1
     try:
-        confine.die_with_parent()
         if writer != RESULT_FD:
             os.dup2(writer, RESULT_FD, inheritable=False)
         os.closerange(RESULT_FD + 1, REPLIES_FD + 1)
