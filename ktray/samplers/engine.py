@@ -6,6 +6,7 @@ scale with cores; what a GPU needs beside is a matter of settings.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -93,6 +94,12 @@ class VllmSampler:
         self._llm = _load(engine)
         self._tokenizer = self._llm.get_tokenizer()
         self._lora = _adapter(engine)
+
+    def drawing(self, sampling: SamplingSettings, grammar: str | None = None) -> VllmSampler:
+        """Return a sampler on the same engine that draws otherwise."""
+        other = copy.copy(self)
+        other._sampling, other._grammar = sampling, grammar
+        return other
 
     def sample(self, requests: Sequence[SampleRequest]) -> Iterator[Reply]:
         """Yield every sample of every request. A prompt that does not fit gives replies with an error."""
