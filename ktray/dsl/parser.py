@@ -1,7 +1,7 @@
 """Text to program: exactly the published form, with comments, blank lines and free spacing between tokens.
 
-A quick path handles well-formed lines; whatever it refuses is walked through again, token by token, to say
-where and why. Both accept the same texts.
+Programs spelled canonically take a quick path; all others are read row by row, and a row that is refused once
+more token by token, to say where and why. A program that both paths accept is the same on both.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _EXPECTED = {
 
 _CALL = re.compile(rf"{_SPACE}({_NAME}){_SPACE}={_SPACE}([a-z0-9_]+){_SPACE}\(([^()#]*)\){_SPACE}{_COMMENT}$")
 _OUTPUT = re.compile(rf"{_SPACE}output{_SPACE}={_SPACE}({_NAME}){_SPACE}{_COMMENT}$")
+_ROWS = re.compile(rf"^({_NAME}) = ([a-z0-9_]+)\(([^()#\n]*)\)$", re.MULTILINE)
 _EMPTY = re.compile(rf"{_SPACE}{_COMMENT}$")
 
 _REFS = tuple(Ref(line) for line in range(256))
@@ -127,6 +128,29 @@ def parse(text: str, dialect: Dialect = Dialect.DSL) -> DslProgram:
     """
     if len(text) > MAX_SOURCE:
         raise ProgramError(f"the program has {len(text)} characters; at most {MAX_SOURCE} are allowed")
+    return _parse_quickly(text) or _parse_rows(text, dialect)
+
+
+def _parse_quickly(text: str) -> DslProgram | None:
+    """Return the program of a canonical text, or None for a closer look."""
+    head, _, last = text.rpartition("\n")
+    rows = _ROWS.findall(head)
+    if len(rows) != head.count("\n") + 1:
+        return None
+    calls: list[Call] = []
+    names: dict[str, Ref] = {}
+    for line, (name, op_name, arguments) in enumerate(rows):
+        call = _quick_call(op_name, arguments, names)
+        if call is None:
+            return None
+        calls.append(call)
+        names[name] = _REFS[line] if line < 256 else Ref(line)
+    output = names.get(last[9:]) if last[:9] == "output = " else None
+    return DslProgram(tuple(calls), output.line) if output else None
+
+
+def _parse_rows(text: str, dialect: Dialect) -> DslProgram:
+    """Return the program of any text that spells one, or raise ProgramError."""
     calls: list[Call] = []
     names: dict[str, Ref] = {}
     rows = text.split("\n")
@@ -137,13 +161,10 @@ def parse(text: str, dialect: Dialect = Dialect.DSL) -> DslProgram:
                 continue
             return _finish(rows, number, calls, names)
         name, op_name, arguments = match.groups()
-        call = _quick_call(op_name, arguments, names)
-        if call is None:
-            try:
-                call = _read_call(op_name, arguments, names, dialect)
-            except _Refused:
-                _diagnose(row, number, names, dialect)
-        calls.append(call)
+        try:
+            calls.append(_read_call(op_name, arguments, names, dialect))
+        except _Refused:
+            _diagnose(row, number, names, dialect)
         names[name] = _ref(len(calls) - 1)
     raise ProgramError("the program ends without a last line `output = sequence_N`", len(rows), 1)
 
