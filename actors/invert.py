@@ -48,19 +48,23 @@ class PoolSettings:
 
 
 class RaySampler:
-    """Spreads requests over sampler actors. Create it while Ray runs."""
+    """Spreads requests over sampler actors, which start with the first requests. Use it while Ray runs."""
 
     def __init__(self, spec: SamplerSpec, pool: PoolSettings) -> None:
         self._spec, self._pool = spec, pool
+        self._actors: list[Any] = []
+
+    def _start(self) -> None:
+        pool = self._pool
         remote = ray.remote(SamplerActor).options(
             num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_concurrency=1
         )
-        self._actors = [remote.remote(spec) for _ in range(max(1, pool.workers))]
+        self._actors = [remote.remote(self._spec) for _ in range(max(1, pool.workers))]
 
     @property
     def name(self) -> str:
         """The sampler's name, and its model where it has one."""
-        return self._spec.engine.model or self._spec.name
+        return self._spec.model or self._spec.name
 
     def close(self) -> None:
         """End the actors, and so give their memory and GPUs back."""
@@ -69,6 +73,8 @@ class RaySampler:
 
     def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]:
         """Yield every requested sample, a chunk at a time, in the order chunks finish."""
+        if not self._actors:
+            self._start()
         size = self._pool.chunk
         waiting = [(list(requests[i : i + size]), 0) for i in range(0, len(requests), size)][::-1]
         idle = list(self._actors)

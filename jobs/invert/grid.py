@@ -136,7 +136,8 @@ def _cell(
         chosen = replace(chosen, name="oracle")
     else:
         name = "vllm" if chosen.name == "oracle" else chosen.name
-        chosen = replace(chosen, name=name, engine=replace(chosen.engine, model=model))
+        engine, endpoint = replace(chosen.engine, model=model), replace(chosen.endpoint, model=model)
+        chosen = replace(chosen, name=name, engine=engine, endpoint=endpoint)
     total = len(prompts) * config.n
     with (
         ReplyLog(folder / "replies.jsonl") as log,

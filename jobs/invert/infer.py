@@ -46,11 +46,14 @@ def run(config: Config) -> dict[str, Any]:
         settings = config.sampler.settings()
         done = infer(asked, config.n, found, settings, log, config.sampler.batch, lambda k: advance(k, ""))
     console.print(f"{done.added} replies added to the {done.present} in {path}")
+    if done.failed:
+        console.print(f"{done.failed} samples failed and are tried again by the next run: {done.reason}")
     return {
         "prompts": len(asked),
         "present": done.present,
         "added": done.added,
         "by_sampler": done.by_sampler,
+        "failed": done.failed,
         "replies": str(path),
     }
 

@@ -1,6 +1,8 @@
 """Put inputs as questions: algorithms x tasks x blinding levels x formats.
 
-python -m jobs.invert prompts --inputs items.jsonl --out prompts.jsonl --algorithms lzw,rle --blinding 0,3
+    python -m jobs.invert prompts --inputs items.jsonl --out prompts.jsonl --algorithms lzw,rle --blinding 0,3
+
+A format that cannot hold an algorithm's code is left out for that algorithm.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Tables, CSV and plots from scored runs; two runs compared over the prompts both answered.
 
-python -m jobs.invert report --metrics a/metrics.json,b/metrics.json --out runs/invert/report
-python -m jobs.invert report --metrics a/metrics.json --compare a.jsonl,b.jsonl --prompts prompts.jsonl
+    python -m jobs.invert report --metrics a/metrics.json,b/metrics.json --out runs/invert/report
+    python -m jobs.invert report --metrics a/metrics.json --compare a.jsonl,b.jsonl --prompts prompts.jsonl
+
+The comparison is paired: prompts that only one run answered are left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Conversations to train on, split by input so that no test input leaks.
 
-python -m jobs.invert sft --translations translations.jsonl --out runs/invert/sft --exclude lzw.jsonl
+    python -m jobs.invert sft --translations translations.jsonl --out runs/invert/sft --exclude lzw.jsonl
+
+The same input is on the same side for every algorithm and task.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from ktray.inversion.formats import supports
 from ktray.inversion.ports import Sampler, SamplingSettings
 from ktray.inversion.prompting import Question
 from ktray.inversion.records import read_prompts, read_replies
-from ktray.inversion.sampling import OracleRates, SamplerSpec, make_sampler
+from ktray.inversion.sampling import LazySampler, OracleRates, SamplerSpec
 from ktray.inversion.scoring import ScoredReply, score_file, score_replies
 from ktray.inversion.tasks import Item, Prompt, Task, task
+from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
 
 #: The published way to ask: four algorithms, four tasks.
@@ -32,7 +33,7 @@ TASKS = ",".join(Task)
 class SamplerConfig:
     """Which sampler answers, how it draws, and on how many actors."""
 
-    name: str = option("oracle", "sampler: oracle (scripted), vllm")
+    name: str = option("oracle", "sampler: oracle (scripted), vllm, openai (any compatible endpoint)")
     fallback: str | None = option(None, "sampler that takes over where the first one fails")
     temperature: float = option(0.2, "temperature (0: greedy)")
     top_p: float = option(0.95, "nucleus share")
@@ -44,6 +45,7 @@ class SamplerConfig:
     gpus: float = option(0.0, "GPUs of an actor")
     batch: int = option(64, "prompts given to the sampler at once")
     engine: EngineSettings = option(EngineSettings(), "the vLLM engine")
+    endpoint: EndpointSettings = option(EndpointSettings(), "the endpoint; its key is OPENAI_API_KEY")
     oracle: OracleRates = option(OracleRates(), "the oracle's planted errors")
 
     def settings(self) -> SamplingSettings:
@@ -56,9 +58,11 @@ class SamplerConfig:
 def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
     """Yield the samplers to try in order, on Ray where workers are asked for."""
     names = [config.name, *([config.fallback] if config.fallback else [])]
-    specs = [SamplerSpec(name, config.settings(), config.engine, config.oracle) for name in names]
+    parts = (config.settings(), config.engine, config.endpoint, config.oracle)
+    specs = [SamplerSpec(name, *parts) for name in names]
+    here: list[Sampler] = [LazySampler(spec) for spec in specs]
     if config.workers < 1:
-        yield [make_sampler(spec) for spec in specs]
+        yield here
         return
     with running():
         pool = PoolSettings(config.workers, config.cpus, config.gpus, max(1, config.batch // config.workers))

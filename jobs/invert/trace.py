@@ -1,6 +1,8 @@
 """Execute the reference programs line by line in the sandbox, and keep what each line changed.
 
-python -m jobs.invert trace --inputs items.jsonl --out traces.parquet --algorithms lzw
+    python -m jobs.invert trace --inputs items.jsonl --out traces.parquet --algorithms lzw
+
+Without --filter every trace is kept, also one that is wrong or cut at the cap.
 """
 
 from __future__ import annotations

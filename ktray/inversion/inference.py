@@ -22,11 +22,14 @@ from ktray.inversion.tasks import Prompt
 
 @dataclass(frozen=True, slots=True)
 class InferenceResult:
-    """How many replies were there before, how many were added, and by which samplers."""
+    """How many replies were there before, how many were added and by which samplers, how many of those are
+    errors (tried again by the next run), and why the first of them failed."""
 
     present: int
     added: int
     by_sampler: dict[str, int]
+    failed: int = 0
+    reason: str = ""
 
 
 def missing(prompts: Iterable[Prompt], n: int, done: set[tuple[str, int]]) -> list[SampleRequest]:
@@ -64,7 +67,8 @@ def infer(
                 raise PipelineError(
                     f"sampler {sampler.name} failed: {error}; run again to continue"
                 ) from None
-    return InferenceResult(present, sum(by_sampler.values()), by_sampler)
+    reason = next(iter(log.failed.values()), "")
+    return InferenceResult(present, sum(by_sampler.values()), by_sampler, len(log.failed), reason)
 
 
 def _drain(
@@ -76,7 +80,7 @@ def _drain(
     batch: int,
 ) -> Iterator[int]:
     """Ask for what is missing until nothing is; yield 1 for every reply appended."""
-    waiting = missing(prompts, n, log.done)
+    waiting = missing(prompts, n, log.tried)
     while waiting:
         try:
             for reply in sampler.sample(waiting[:batch], settings):
@@ -86,9 +90,9 @@ def _drain(
             if batch == 1:
                 raise SamplerFailed("out of memory with a single prompt") from None
             batch = max(1, batch // 2)
-            waiting = missing([r.prompt for r in waiting], n, log.done)
+            waiting = missing([r.prompt for r in waiting], n, log.tried)
             continue
-        lost = missing([r.prompt for r in waiting[:batch]], n, log.done)
+        lost = missing([r.prompt for r in waiting[:batch]], n, log.tried)
         if lost:
             raise PipelineError(f"sampler {sampler.name} left out samples of {len(lost)} prompts")
         waiting = waiting[batch:]

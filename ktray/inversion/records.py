@@ -48,25 +48,41 @@ def read_prompts(path: Path) -> Iterator[Prompt]:
 
 
 def read_replies(path: Path) -> Iterator[Reply]:
-    """Yield the replies of a log; a (prompt, sample) that appears again is the first one's."""
+    """Yield the replies of a log, each (prompt, sample) once: the first reply that is no error, or where
+    there is none, at the end, the last error."""
     seen: set[tuple[str, int]] = set()
+    failed: dict[tuple[str, int], Reply] = {}
     for number, record in json_lines(path):
         reply = _reply(record, f"{path}, line {number}")
-        if (reply.prompt_id, reply.sample) not in seen:
-            seen.add((reply.prompt_id, reply.sample))
+        key = (reply.prompt_id, reply.sample)
+        if reply.finish_reason == "error":
+            failed[key] = reply
+        elif key not in seen:
+            seen.add(key)
             yield reply
+    yield from (reply for key, reply in failed.items() if key not in seen)
 
 
 class ReplyLog:
-    """An open reply log: what it holds already, and a place to append. Use as a context manager."""
+    """An open reply log: what it holds already, and a place to append. Use as a context manager.
+
+    `done` are the (prompt, sample) that are answered; `failed` those that this session could not sample:
+    their errors are in the log, and another session tries them again.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         _cut_partial_line(path)
-        self.done = {(r.prompt_id, r.sample) for r in read_replies(path)}
+        self.done = {(r.prompt_id, r.sample) for r in read_replies(path) if r.finish_reason != "error"}
+        self.failed: dict[tuple[str, int], str] = {}
         self._stream = path.open("a", encoding="utf-8")
+
+    @property
+    def tried(self) -> set[tuple[str, int]]:
+        """What need not be asked for again in this session."""
+        return self.done | self.failed.keys()
 
     def __enter__(self) -> ReplyLog:
         return self
@@ -77,13 +93,16 @@ class ReplyLog:
         self._stream.close()
 
     def append(self, reply: Reply) -> bool:
-        """Append a reply unless its (prompt, sample) is there; return whether it was new."""
+        """Append a reply unless its (prompt, sample) was tried; return whether it was."""
         key = (reply.prompt_id, reply.sample)
-        if key in self.done:
+        if key in self.done or key in self.failed:
             return False
         self._stream.write(json.dumps(asdict(reply)) + "\n")
         self._stream.flush()
-        self.done.add(key)
+        if reply.finish_reason == "error":
+            self.failed[key] = reply.error
+        else:
+            self.done.add(key)
         return True
 
 

@@ -17,9 +17,10 @@ from ktray.inversion.oracle import DEFAULT_RATES, OracleSampler
 from ktray.inversion.ports import Sampler, SampleRequest, SamplerFailed, SamplerOutOfMemory, SamplingSettings
 from ktray.inversion.tasks import Message, Reply
 from ktray.samplers import ports as text_ports
+from ktray.samplers.endpoint import EndpointSampler, EndpointSettings
 from ktray.samplers.engine import EngineSettings, VllmSampler
 
-NAMES = ("oracle", "vllm")
+NAMES = ("oracle", "vllm", "openai")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,13 @@ class SamplerSpec:
     name: str
     sampling: SamplingSettings
     engine: EngineSettings = field(default_factory=EngineSettings)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     oracle: OracleRates = field(default_factory=OracleRates)
+
+    @property
+    def model(self) -> str:
+        """The model's name ("" for the oracle)."""
+        return {"vllm": self.engine.model, "openai": self.endpoint.model}.get(self.name, "")
 
 
 def make_sampler(spec: SamplerSpec) -> Sampler:
@@ -52,12 +59,36 @@ def make_sampler(spec: SamplerSpec) -> Sampler:
     cannot be loaded."""
     if spec.name == "oracle":
         return OracleSampler(spec.oracle.by_outcome())
+    drawn = text_ports.SamplingSettings(
+        temperature=spec.sampling.temperature, top_p=spec.sampling.top_p, stop=spec.sampling.stop
+    )
     if spec.name == "vllm":
-        drawn = text_ports.SamplingSettings(
-            temperature=spec.sampling.temperature, top_p=spec.sampling.top_p, stop=spec.sampling.stop
-        )
         return TextSamplerAdapter(VllmSampler(spec.engine, drawn))
+    if spec.name == "openai":
+        return TextSamplerAdapter(EndpointSampler(spec.endpoint, drawn))
     raise InversionError(f"unknown sampler {spec.name!r}{nearest(spec.name, NAMES)}")
+
+
+class LazySampler:
+    """A sampler that is made when it is first asked: a model is loaded only where samples are missing, and
+    a fallback's only where it is needed. Raises InversionError for an unknown name at once."""
+
+    def __init__(self, spec: SamplerSpec) -> None:
+        if spec.name not in NAMES:
+            raise InversionError(f"unknown sampler {spec.name!r}{nearest(spec.name, NAMES)}")
+        self._spec = spec
+        self._made: Sampler | None = None
+
+    @property
+    def name(self) -> str:
+        """The sampler's name; once it is made, its own."""
+        return self._made.name if self._made is not None else self._spec.name
+
+    def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]:
+        """Yield every requested sample."""
+        if self._made is None:
+            self._made = make_sampler(self._spec)
+        yield from self._made.sample(requests, settings)
 
 
 class TextSamplerAdapter:

@@ -6,7 +6,7 @@ A reply's score is a function of the reply and its question alone; summaries are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ktray.inversion.algorithms import Algorithm, algorithm
@@ -149,7 +149,9 @@ def score_replies(prompts: Iterable[Prompt], replies: Iterable[Reply]) -> Iterat
                 f"a reply to the unknown prompt {reply.prompt_id}; give its prompts file too"
             )
         question = questions[reply.prompt_id]
-        yield score_reply(question, reply.text, reply.sample, reply.finish_reason, reply.tokens)
+        score = score_reply(question, reply.text, reply.sample, reply.finish_reason, reply.tokens)
+        # A sample that could not be drawn has no answer; why not is told beside it.
+        yield replace(score, detail=f"not sampled: {reply.error}") if reply.error else score
 
 
 def question_of(prompt: Prompt) -> Question:

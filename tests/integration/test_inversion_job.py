@@ -17,8 +17,9 @@ import pytest
 from jobs.invert.__main__ import COMMANDS, main
 from ktray.inversion.answers import AnswerOutcome
 from ktray.inversion.oracle import OracleSampler
+from ktray.inversion.ports import SampleRequest, SamplingSettings
 from ktray.inversion.records import read_prompts, read_replies
-from ktray.inversion.sampling import OracleRates
+from ktray.inversion.sampling import OracleRates, SamplerSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -105,7 +106,9 @@ def test_a_killed_run_is_completed_and_no_sample_is_doubled(tmp_path: Path) -> N
     command = [sys.executable, "-m", "jobs.invert", "infer", "--prompts", str(prompts), "--replies", str(log)]
     process = subprocess.Popen([*command, "--n", "20"], cwd=ROOT, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (log.exists() and log.stat().st_size > 100_000) and time.monotonic() < deadline:
+    while not (log.exists() and log.stat().st_size > 100_000):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -156,3 +159,26 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
             main([command, "--help"])
         assert done.value.code == 0
         assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_dead_sampler_actor_is_replaced_and_no_reply_is_lost(tmp_path: Path) -> None:
+    import ray
+
+    from actors.invert import PoolSettings, RaySampler
+
+    assert main(["generate", "--count", "10", "--out", str(tmp_path), "--algorithms", "rle"]) == 0
+    prompts = tmp_path / "p.jsonl"
+    assert main(["prompts", "--inputs", str(tmp_path / "items.jsonl"), "--out", str(prompts)]) == 0
+    settings = SamplingSettings()
+    requests = [SampleRequest(p, (0, 1)) for p in read_prompts(prompts)]
+    sampler = RaySampler(SamplerSpec("oracle", settings), PoolSettings(workers=1, chunk=4))
+    replies = []
+    for reply in sampler.sample(requests, settings):
+        if len(replies) in (8, 80):
+            ray.kill(sampler._actors[0], no_restart=False)
+        replies.append(reply)
+    sampler.close()
+    assert Counter((r.prompt_id, r.sample) for r in replies) == Counter(
+        (r.prompt.id, i) for r in requests for i in r.samples
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from math import comb
 from pathlib import Path
 
@@ -254,6 +255,31 @@ def test_memory_and_failures_are_met_by_smaller_batches_and_the_fallback(tmp_pat
         infer(prompts, 2, [Dying()], settings, log)
     with ReplyLog(tmp_path / "d.jsonl") as log, pytest.raises(PipelineError, match="left out"):
         infer(prompts, 2, [Forgetful()], settings, log)
+
+
+class Patchy(OracleSampler):
+    """Cannot draw sample 1 of any prompt."""
+
+    def sample(self, requests, settings):  # type: ignore[no-untyped-def]
+        for reply in super().sample(requests, settings):
+            lost = reply.sample == 1
+            yield replace(reply, text="", finish_reason="error", error="too long") if lost else reply
+
+
+def test_samples_that_fail_are_logged_counted_and_tried_again(tmp_path: Path) -> None:
+    prompts, settings, path = grid_prompts(1)[:4], SamplingSettings(), tmp_path / "r.jsonl"
+    with ReplyLog(path) as log:
+        done = infer(prompts, 3, [Patchy()], settings, log)
+    assert (done.added, done.failed, done.reason) == (12, 4, "too long")
+    scores = list(score_replies(prompts, read_replies(path)))
+    assert len(scores) == 12
+    failed = [s for s in scores if s.sample == 1]
+    assert {(s.outcome, s.detail) for s in failed} == {(AnswerOutcome.NO_ANSWER, "not sampled: too long")}
+    with ReplyLog(path) as log:
+        done = infer(prompts, 3, [OracleSampler()], settings, log)
+    assert (done.present, done.added, done.failed) == (8, 4, 0)
+    assert {r.finish_reason for r in read_replies(path)} <= {"stop", "length"}
+    assert len(list(read_replies(path))) == 12
 
 
 def test_prompts_survive_their_file(tmp_path: Path) -> None:
