@@ -1,41 +1,56 @@
 """Whole blocks of bytes to payloads and back: the first byte names the model, its settings follow.
 
-`decode_bytes(encode_bytes(data), len(data)) == data`, and no payload is longer than 1 + len(data).
+`decode_bytes(encode_bytes(data), len(data)) == data`, and no payload is longer than 1 + len(data). Which model is
+taken is measured on a sample of the block; the decoder reads it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ktray.errors import ArchiveError
-from ktray.literals import general
-from ktray.literals.settings import MixerSettings
+from ktray.errors import ArchiveError, ConfigError
+from ktray.literals.candidates import BlockModel, model_of_header, models_for
+from ktray.literals.coding import decode_all, encode_all, price_all
+from ktray.literals.settings import check_preset
 from ktray.sequences import Values
 
-_STORED, _GENERAL = 0, 1
+_STORED = b"\x00"
+#: Candidates are compared on so many bytes from the block's middle.
+SAMPLE_BYTES = 32768
 
 
-def encode_bytes(data: Values, preset: str = "default") -> bytes:
-    """Compress `data` (uint8) with the model that suits it best."""
-    settings = MixerSettings.for_block(len(data), preset)
-    payload = (
-        bytes([_GENERAL])
-        + settings.header()
-        + general.encode_array(general.new_state(settings), data).tobytes()
-    )
-    if len(payload) > len(data):
-        return bytes([_STORED]) + data.tobytes()
-    return payload
+def encode_bytes(data: Values, preset: str = "default", hint: str = "") -> bytes:
+    """Compress `data` (uint8) with the model that suits it best, or the one called `hint`.
+
+    Raises ConfigError for an unknown preset, or a hint that names no model for these bytes.
+    """
+    check_preset(preset)
+    model = choose_model(data, preset, hint)
+    payload = model.header() + encode_all(model, data)
+    return payload if len(payload) <= len(data) else _STORED + data.tobytes()
 
 
 def decode_bytes(payload: bytes, n: int) -> Values:
     """The `n` bytes that `encode_bytes` compressed; raises ArchiveError where the payload is none of its."""
-    kind = payload[0] if payload else -1
-    if kind == _STORED and len(payload) == n + 1:
-        return np.frombuffer(payload, np.uint8, n, 1)
-    if kind != _GENERAL:
-        raise ArchiveError(
-            f"literal bytes of unknown model {kind}; the archive is damaged or of a newer version"
-        )
-    state = general.new_state(MixerSettings.from_header(payload[1:5]))
-    return general.decode_array(state, np.frombuffer(payload, np.uint8)[5:], n)
+    if payload[:1] == _STORED and len(payload) == n + 1:
+        return np.frombuffer(payload, np.uint8, n, 1).copy()
+    if not payload or payload[:1] == _STORED:
+        raise ArchiveError(f"{len(payload)} literal bytes for {n} values; the archive is damaged")
+    model, size = model_of_header(payload, n)
+    return decode_all(model, np.frombuffer(payload, np.uint8)[size:], n)
+
+
+def choose_model(data: Values, preset: str, hint: str = "") -> BlockModel:
+    """The model that codes a sample of `data` in the fewest bits, among those that can code it at all."""
+    models = models_for(data, preset)
+    if hint:
+        models = [model for model in models if model.name == hint]
+        if not models:
+            raise ConfigError(
+                f"the literal model {hint!r} cannot code these {len(data)} bytes; leave the hint out"
+            )
+    if len(models) == 1:
+        return models[0]
+    start = max(0, len(data) // 2 - SAMPLE_BYTES // 2) // 2 * 2
+    sample = data[start : start + SAMPLE_BYTES]
+    return min(models, key=lambda model: price_all(model.for_sample(start, len(sample)), sample))

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 from numba import njit
 
-from ktray.coding.binary import Bytes, State, decode_bit, encode_bit
+from ktray.coding.binary import (
+    Bytes,
+    State,
+    decode_bit,
+    encode_bit,
+    finish,
+    new_decoder,
+    new_encoder,
+    reserve,
+)
 from ktray.literals.fixed import cost_of
+from ktray.sequences import Values
 
 ENCODE, DECODE, PRICE = 0, 1, 2
 
 #: The cell after the coder's own where costs in 1/65536 bits add up (see `pricing_coder`).
 COST_CELL = 5
 
+_STRETCH = 4096  # elements coded between looks at the space left
+
 
 @njit(cache=True)
 def code_bit(mode: int, coder: State, buffer: Bytes, p1: int, bit: int) -> int:
     """Encode or price `bit`, or decode it (then `bit` is ignored); returns the bit. `p1` is P(1) of 65536."""
     if mode == DECODE:
-        return np.int64(decode_bit(coder, buffer, p1))
+        return np.int64(decode_bit(coder, buffer, p1))  # type: ignore[return-value]
     if mode == ENCODE:
         encode_bit(coder, buffer, p1, bit)
     else:
@@ -29,3 +43,53 @@ def code_bit(mode: int, coder: State, buffer: Bytes, p1: int, bit: int) -> int:
 def pricing_coder() -> State:
     """A coder state for PRICE: nothing is written, `state[COST_CELL]` holds the cost."""
     return np.zeros(COST_CELL + 1, np.int64)
+
+
+class Coded(Protocol):
+    """A model over the elements of a block: `bits` binary decisions an element, `width` bytes each."""
+
+    bits: int
+
+    def load(self, data: Values) -> Any:
+        """The elements of `data`, as the model's loop wants them."""
+
+    def blank(self, n: int) -> Any:
+        """Elements for n bytes, to be filled by the loop."""
+
+    def unload(self, elements: Any, n: int) -> Values:
+        """The n bytes that the elements stand for."""
+
+    def begin(self) -> None:
+        """Set up the model's state for the block's start."""
+
+    def code(self, mode: int, coder: State, buffer: Bytes, elements: Any, start: int, stop: int) -> None:
+        """Encode, decode or price elements[start:stop]."""
+
+
+def encode_all(model: Coded, data: Values) -> bytes:
+    """The range coder's bytes for all of `data`."""
+    elements = model.load(data)
+    model.begin()
+    coder, out = new_encoder(), np.empty(len(data) // 2 + 1024, np.uint8)
+    for start in range(0, len(elements), _STRETCH):
+        stop = min(start + _STRETCH, len(elements))
+        out = reserve(coder, out, (stop - start) * model.bits)
+        model.code(ENCODE, coder, out, elements, start, stop)
+    out = reserve(coder, out, 1)
+    return out[: finish(coder, out)].tobytes()
+
+
+def decode_all(model: Coded, payload: Values, n: int) -> Values:
+    """The n bytes that `encode_all` coded into `payload`."""
+    elements = model.blank(n)
+    model.begin()
+    model.code(DECODE, new_decoder(payload), payload, elements, 0, len(elements))
+    return model.unload(elements, n)
+
+
+def price_all(model: Coded, data: Values) -> int:
+    """What `data` would cost, in 1/65536 bits."""
+    elements, coder = model.load(data), pricing_coder()
+    model.begin()
+    model.code(PRICE, coder, np.zeros(1, np.uint8), elements, 0, len(elements))
+    return int(coder[COST_CELL])

@@ -17,7 +17,7 @@ INPUT_LIMIT = 2047
 _ONE = 1 << 96
 
 
-def _exp_fixed(numerator: int, denominator: int) -> int:
+def exp_fixed(numerator: int, denominator: int) -> int:
     """exp(numerator / denominator) for a non-negative ratio, with 96 fractional bits."""
     term = total = _ONE
     for k in range(1, 200):
@@ -30,7 +30,7 @@ def _exp_fixed(numerator: int, denominator: int) -> int:
 
 def _squash_table() -> NDArray[np.int32]:
     """p(x) = 65536 / (1 + exp(-x / 256)), rounded and kept in 1..65535."""
-    step = _exp_fixed(1, 256)
+    step = exp_fixed(1, 256)
     half, e = [], _ONE  # e = exp(x / 256)
     for _ in range(LOGIT_LIMIT + 1):
         half.append(min(65535, ((65536 * e) // (e + _ONE) + 0)))

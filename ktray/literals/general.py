@@ -47,7 +47,9 @@ _SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.
 # the last 4, 8 and 12 bytes; bytes seen; masks of the history, buckets and runs; the prediction; learning rates;
 # hashes of the present word and the two before; letters of it; where the present line and the one above begin, its
 # first byte; classes of the last eight bytes; open brackets; a sink for reads that only warm the cache.
-(_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = range(14)
+(_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = (
+    range(14)
+)
 (_WORD, _WORD1, _WORD2, _LETTERS, _LINE, _ABOVE, _FIRST, _CLASSES, _BRACKETS, _SINK) = range(14, 24)
 
 
@@ -57,7 +59,9 @@ def new_state(settings: MixerSettings) -> State:
     inputs = (3 * n + 2 * _MATCHES + 2 + 7) // 8 * 8
     scalars = np.zeros(32, dtype=np.int64)
     scalars[[_C0, _NODE]] = 1
-    scalars[[_HISTORY, _BUCKETS, _RUNS]] = [(1 << b) - 1 for b in (settings.history, settings.buckets, settings.runs)]
+    scalars[[_HISTORY, _BUCKETS, _RUNS]] = [
+        (1 << b) - 1 for b in (settings.history, settings.buckets, settings.runs)
+    ]
     scalars[[_RATE, _RATE_EXTRA, _RATE2]] = 1600, 120_000_000, 300
     ones, seen = STATE_COUNTS[:, 1].astype(np.int64), STATE_COUNTS.sum(axis=1)
     maps = np.tile((((2 * ones + 1) << 22) // (2 * seen + 2) << 9).astype(np.int32), (n, 1))
@@ -275,7 +279,9 @@ def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
         if length == 0:
             pointer = np.int64(last[m, h])
             most = min(_LONGEST_CHECKED, pointer) if pos - pointer < mask - _LONGEST_CHECKED else 0
-            while length < most and history[(pointer - 1 - length) & mask] == history[(pos - 1 - length) & mask]:
+            while (
+                length < most and history[(pointer - 1 - length) & mask] == history[(pos - 1 - length) & mask]
+            ):
                 length += 1
             if length < _SHORTEST[m]:
                 length = 0
@@ -300,7 +306,9 @@ def _length_bucket(length: int) -> int:
 
 
 @njit(cache=True)
-def _history_inputs(c0: int, bits: int, node: int, buckets: Any, places: Any, maps: Any, used: Any, x: Any) -> int:
+def _history_inputs(
+    c0: int, bits: int, node: int, buckets: Any, places: Any, maps: Any, used: Any, x: Any
+) -> int:
     """Two inputs a context from its bit history; returns how many of the first five contexts know something."""
     known = 0
     for i in range(places.shape[0]):
@@ -448,7 +456,9 @@ def update(state: Any, bit: int) -> None:
     adapt(plain, scalars[_C0], bit, 250)
     _learn_weights(scalars, bit, x, weights, rows, logits, second)
     for j in range(3):
-        apm[cells[j, 0], cells[j, 1]] += (bit * 65527 + (1 - bit) * 8 - np.int64(apm[cells[j, 0], cells[j, 1]])) >> 6
+        apm[cells[j, 0], cells[j, 1]] += (
+            bit * 65527 + (1 - bit) * 8 - np.int64(apm[cells[j, 0], cells[j, 1]])
+        ) >> 6
     scalars[_C0] = (scalars[_C0] << 1) | bit
     scalars[_BITS] += 1
     scalars[_NODE] = (node << 1) | bit

@@ -1,301 +1,358 @@
 """The model of nucleotides: each symbol is a case bit and a base of two bits.
 
-Bases are predicted from the last 1 to 24 of them on both strands (every table learns each context's
-reverse complement too), and by pointers into the past that survive substitutions.
+Bases are predicted from the last 1 to 24 of them on both strands (every table learns each context's reverse
+complement too, as GeCo's inverted repeats do), and by pointers into the past that survive substitutions. Complements
+sum to 3.
 """
 
 from __future__ import annotations
 
+from itertools import permutations
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from ktray.literals.coding import code_bit, DECODE
-from ktray.literals.fixed import (
-    INPUT_LIMIT, LOGIT_LIMIT, RECIPROCAL, SQUASH, STRETCH,
+from ktray.literals.coding import DECODE, code_bit
+from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH
+from ktray.literals.mixing import adapt, dot, train
+from ktray.sequences import Values
+
+State = tuple[NDArray[Any], ...]
+
+#: How many bases each table's contexts have.
+ORDERS = np.array([1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 24], dtype=np.int64)
+_LONGEST = 24
+_N = len(ORDERS)
+_POINTERS = 3  # from 24 bases, from 12, and from 12 on the other strand
+_INPUTS = (2 * _N + 2 * _POINTERS + 1 + 7) // 8 * 8
+_CASE_CELLS = 1 << 16
+_CASES = 6
+# Rates of a cell that has seen so many bits, of 65536.
+_CELL_RATES = np.array(
+    [65536, 26000, 20000, 16000, 13000, 11000, 9400, 8200, 7200, 6500, 5800, 5200, 4600, 4100, 3600, 3200],
+    dtype=np.int64,
 )
 
-ORDERS = np.array([1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 24], dtype=np.int64)
-NO = len(ORDERS)
-DIRECT = 8  # number of directly indexed
-NMATCH = 3  # forward long, forward short, inverted
-NIN = NO * 2 + NMATCH * 2 + 1
-NINP = (NIN + 7) // 8 * 8
-LIMIT = np.array([1000, 1000, 1000, 1000, 1000, 700, 500, 500, 250, 250, 60, 30, 30, 30, 20, 20], dtype=np.int64)
-# scalars
-FWD, INV, CASE, RUN, POS, LR, HBITS, LRX, PREVRUN = range(9)
-NS = 32
-NCASE = 6
+(_FORWARD, _INVERSE, _CASE, _RUN, _RUN_BEFORE, _BITS, _RATE) = range(7)
+# of a pointer
+(_AT, _LENGTH, _MISSES, _BASE, _CELL, _EXPECTED) = range(6)
 
-def new_state(bits=22, lr=300, lrx=0):
-    S = np.zeros(NS, dtype=np.int64)
-    S[LR] = lr; S[LRX] = lrx
-    S[HBITS] = bits
-    off = [0]
-    for k in ORDERS:
-        off.append(off[-1] + (1 << min(2 * int(k), bits)))
-    base = np.array(off, dtype=np.int64)
-    cells = np.full((off[-1], 4), 32768, dtype=np.uint16)   # 12 bits p, 4 bits count
+
+def new_state(log_rows: int) -> State:
+    """The model before its first symbol, with at most 2**log_rows contexts of each order."""
+    scalars = np.zeros(16, dtype=np.int64)
+    scalars[[_BITS, _RATE]] = log_rows, 1000
+    first = np.cumsum([0, *(1 << min(2 * int(k), log_rows) for k in ORDERS)]).astype(np.int64)
+    cells = np.full((first[-1], 4), 32768, dtype=np.uint16)  # a check; 12 bits of probability, 4 of count
     cells[:, 0] = 0
-    slot = np.zeros(NO, dtype=np.int64)
-    amap = np.zeros(NO * 16 * 64 * 2, dtype=np.int32)
-    for i in range(NO * 16 * 2):
-        amap[i * 64:(i + 1) * 64] = (np.arange(64) * 65536 + 32768) << 9
-    amap = amap
-    aidx = np.zeros(NO, dtype=np.int64)
-    x = np.zeros(NINP, dtype=np.int32)
-    w = np.full((3 * 64 + 3 * 256 + 3 * 1024, NINP), 65536 // 8, dtype=np.int32)
-    match = np.zeros((NMATCH, 6), dtype=np.int64)
-    mtab = np.zeros((2, 1 << bits), dtype=np.int32)
-    msm = np.full(NMATCH * 4096 , (1 << 30), dtype=np.int32)
-    apm = np.tile(SQUASH[np.clip((np.arange(33) - 16) * 128 + LOGIT_LIMIT, 0, 2 * LOGIT_LIMIT)], 3 * 65536).astype(np.int32)
-    csm = np.full(NCASE * (1 << 16), 1 << 30, dtype=np.int32)
-    cidx = np.zeros(NCASE, dtype=np.int64)
-    cx = np.zeros(8, dtype=np.int32)
-    cw = np.full((64, 8), 65536 // 3, dtype=np.int32)
-    return (S, base, cells, slot, amap, aidx, x, w, match, mtab, msm, apm, csm, cidx, cx, cw)
+    calibration = np.tile(((np.arange(64) * 65536 + 32768) << 9).astype(np.int32), (_N * 32, 1))
+    ramp = SQUASH[np.clip((np.arange(33) - 16) * 128, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
+    return (
+        scalars,
+        first,
+        cells,
+        np.zeros(_N, dtype=np.int64),  # the row of each order
+        calibration,
+        np.zeros((_N, 2), dtype=np.int64),  # the cells used of it
+        np.zeros(_INPUTS, dtype=np.int32),
+        np.full((3 * 64 + 3 * 256 + 3 * 64, _INPUTS), 65536 // 8, dtype=np.int32),  # weights
+        np.zeros((_POINTERS, 6), dtype=np.int64),
+        np.zeros((2, 1 << log_rows), dtype=np.int32),  # where a hash of 24 and of 12 bases occurred last
+        np.full((_POINTERS, 4096), 1 << 30, dtype=np.int32),  # probability that a pointer is right
+        np.tile(ramp, (3 * 65536, 1)),  # correction of the result
+        np.full((_CASES, _CASE_CELLS), 1 << 30, dtype=np.int32),  # probability of lower case
+        np.zeros(_CASES, dtype=np.int64),  # the cells used of it
+        np.zeros(8, dtype=np.int32),
+        np.full((64, 8), 65536 // 3, dtype=np.int32),
+    )
+
+
+def find_bases(data: Values) -> bytes:
+    """The map from values 0..7 to base | case << 2 under which strands and cases resemble each other most."""
+    upper, lower = (_triples(data, case) for case in (0, 1))
+    first, second = (_complements(counts) for counts in (upper, lower))
+    own, other = _preferences(upper.sum(axis=2)), _preferences(lower.sum(axis=2))
+    names = [
+        order for order in permutations(range(4)) if all(order[second[v]] == 3 - order[v] for v in range(4))
+    ]
+    label = _labels(first)
+    place = np.argsort(label)  # the value of each base
+    fit = {
+        order: int((own[np.ix_(place, place)] * other[np.ix_(np.argsort(order), np.argsort(order))]).sum())
+        for order in names
+    }
+    best = max(names, key=lambda order: (fit[order], order))
+    return bytes([*label, *(4 + b for b in best)])
+
+
+def _triples(data: Values, case: int) -> NDArray[np.int64]:
+    """How often each three symbols of one case follow each other, shape (4, 4, 4)."""
+    base, same = (data & 3).astype(np.int64), data >> 2 == case
+    keep = same[:-2] & same[1:-1] & same[2:]
+    codes = (base[:-2] * 16 + base[1:-1] * 4 + base[2:])[keep]
+    return np.bincount(codes, minlength=64).reshape(4, 4, 4)
+
+
+def _complements(counts: NDArray[np.int64]) -> tuple[int, ...]:
+    """The pairing under which triples are as frequent as their reverse complements."""
+    pairings = [(3, 2, 1, 0), (2, 3, 0, 1), (1, 0, 3, 2)]
+    return min(pairings, key=lambda p: int(np.abs(counts - counts.transpose(2, 1, 0)[np.ix_(p, p, p)]).sum()))
+
+
+def _labels(pairing: tuple[int, ...]) -> list[int]:
+    """Bases for symbols 0..3: 0 for the first and 3 for its complement, 1 and 2 for the others."""
+    label = [0] * 4
+    label[pairing[0]] = 3
+    rest = [v for v in range(1, 4) if v != pairing[0]]
+    label[rest[0]], label[rest[1]] = 1, 2
+    return label
+
+
+def _preferences(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How much more often than by chance two symbols are neighbours, in thousandths, around their mean."""
+    chance = np.outer(pairs.sum(axis=1), pairs.sum(axis=0)) // max(int(pairs.sum()), 1) + 1
+    ratio = 1000 * pairs // chance
+    return ratio - ratio.mean().astype(np.int64)
+
 
 @njit(cache=True)
-def _mix_hash(v, bits):
-    h = (v ^ (v >> 23)) & 0x7FFFFFFF
-    h = h * 0x5BD1E995 + ((v >> 31) & 0x7FFFFFFF) * 0x2545F491
+def _hash(context: int) -> int:
+    """A 63-bit hash of up to 24 bases."""
+    h = (context ^ (context >> 23)) & 0x7FFFFFFF
+    h = h * 0x5BD1E995 + ((context >> 31) & 0x7FFFFFFF) * 0x2545F491
     h ^= (h >> 29) & 0x7FFFFFFF
     return h & 0x7FFFFFFFFFFFFFFF
 
+
 @njit(cache=True)
-def _slot(cells, base, o, ctx, bits, k):
-    """The row of a context's cells, cleared when another context had it."""
-    if 2 * k <= bits:
-        return base[o] + ctx
-    h = _mix_hash(ctx, bits)
-    row = base[o] + ((h >> 5) & ((1 << bits) - 1))
+def _find_row(cells: Any, first: int, context: int, bits: int, order: int) -> int:
+    """The row of a context's cells, cleared where another context had it."""
+    if 2 * order <= bits:
+        return first + context
+    h = _hash(context)
+    row = first + ((h >> 5) & ((1 << bits) - 1))
     check = (h >> 30) & 0xFFFF
     if np.int64(cells[row, 0]) != check:
         cells[row, 0] = check
-        cells[row, 1] = 32768
-        cells[row, 2] = 32768
-        cells[row, 3] = 32768
+        for node in range(1, 4):
+            cells[row, node] = 32768
     return row
 
-@njit(cache=True)
-def _learn_cell(cells, row, node, bit, limit):
-    v = np.int64(cells[row, node])
-    n = v & 15
-    p = v >> 4
-    # rates 1/1.5 ... 
-    if n < limit:
-        n += 1
-    p += (((bit << 12) - bit - p) * RATE[n] + 32768 * 0) >> 16
-    cells[row, node] = (p << 4) | n
-
-RATE = np.array([65536, 26000, 20000, 16000, 13000, 11000, 9400, 8200, 7200, 6500, 5800, 5200, 4600, 4100, 3600, 3200], dtype=np.int64)
 
 @njit(cache=True)
-def _adapt(table, k, bit, limit):
-    v = np.int64(table[k])
-    n = v & 511
-    p = v >> 9
-    p += (((bit << 22) - p) * np.int64(RECIPROCAL[n])) >> 16
-    table[k] = (p << 9) | (n + 1 if n < limit else n)
+def _learn_cell(cells: Any, row: int, node: int, bit: int) -> None:
+    value = np.int64(cells[row, node])
+    seen = min((value & 15) + 1, 15)
+    p = value >> 4
+    p += ((bit * 4095 - p) * _CELL_RATES[seen]) >> 16
+    cells[row, node] = (p << 4) | seen
+
 
 @njit(cache=True)
-def _dot(w, x):
-    d = np.int64(0)
-    for i in range(x.shape[0]):
-        d += np.int64(w[i]) * np.int64(x[i])
-    return d
+def _run_bucket(run: int) -> int:
+    """0..63: the length of a run, four steps an octave."""
+    octave = 0
+    while run > 7:
+        run >>= 1
+        octave += 4
+    return min(octave + (run >> 1), 63)
+
 
 @njit(cache=True)
-def _train(w, x, err):
-    for i in range(x.shape[0]):
-        w[i] += np.int32(np.int32(np.int32(x[i] * err) + np.int32(0x2000)) >> 14)
+def _code_case(mode: int, coder: Any, buffer: Any, state: Any, symbols: Any, case: int) -> int:
+    """Encode, decode or price the case of the next symbol; returns it."""
+    (scalars, _, _, _, _, _, _, _, pointers, _, _, _, maps, cells, x, weights) = state
+    before, forward = scalars[_CASE], scalars[_FORWARD]
+    run = _run_bucket(scalars[_RUN])
+    matched = np.int64(0)
+    for m in range(_POINTERS):
+        if pointers[m, _LENGTH] > 0 and matched == 0:
+            there = np.int64(symbols[pointers[m, _AT]]) >> 2
+            matched = 2 + there + 2 * min(pointers[m, _LENGTH] >> 3, 3)
+    cells[0] = (run << 1) | before
+    cells[1] = ((forward & 0x7FFF) << 1) | before
+    cells[2] = (((_hash(forward & 0xFFFFFF) >> 7) & 0x7FFF) << 1) | before
+    cells[3] = ((matched * 64 + run) << 1) | before
+    cells[4] = (((_hash(forward & 0xFFFFFFFF) >> 7) & 0x7FFF) << 1) | before
+    cells[5] = ((scalars[_RUN_BEFORE] * 64 + run) << 1) | before
+    for i in range(_CASES):
+        x[i] = STRETCH[np.int64(maps[i, cells[i]]) >> 19]
+    x[_CASES] = 256
+    row = weights[matched * 2 + before]
+    logit = min(max(dot(row, x) >> 16, -LOGIT_LIMIT), LOGIT_LIMIT)
+    p = np.int64(SQUASH[logit + LOGIT_LIMIT])
+    bit = code_bit(mode, coder, buffer, p, case)
+    train(row, x, (((bit << 16) - p) * 500) >> 14)
+    for i in range(_CASES):
+        adapt(maps[i], cells[i], bit, 500)
+    scalars[_RUN] += 1
+    if bit != before:
+        scalars[_RUN_BEFORE], scalars[_RUN], scalars[_CASE] = run, 0, bit
+    return bit
+
 
 @njit(cache=True)
-def code_symbols(mode, coder, buffer, state, symbols, start, stop):
-    """Encode, decode or price symbols[start:stop] (uint8: base | case << 2)."""
-    (S, base, cells, slot, amap, aidx, x, w, match, mtab, msm, apm, csm, cidx, cx, cw) = state
-    bits = S[HBITS]
+def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: int, half: int) -> int:
+    """Two inputs a pointer: whether its base's next bit comes; returns a small context of the first pointer."""
+    context = np.int64(0)
+    for m in range(_POINTERS):
+        j = 2 * _N + 2 * m
+        x[j], x[j + 1] = 0, 0
+        pointers[m, _CELL] = -1
+        base, length, misses = pointers[m, _BASE], pointers[m, _LENGTH], pointers[m, _MISSES]
+        if length > 0 and (half == 0 or (base >> 1) == (node & 1)):
+            bit = (base >> (1 - half)) & 1
+            bucket = length if length < 32 else min(32 + (length >> 5), 47)
+            older = np.int64((misses & 0xF0) != 0)
+            pointers[m, _CELL] = bucket * 64 + (misses & 15) * 4 + older * 2 + half
+            pointers[m, _EXPECTED] = bit
+            logit = np.int64(STRETCH[np.int64(maps[m, pointers[m, _CELL]]) >> 19]) * (2 * bit - 1)
+            if context == 0:
+                context = 1 + min(bucket >> 3, 5) + 7 * np.int64((misses & 3) != 0)
+            x[j] = logit >> 1
+            x[j + 1] = (logit * min(bucket, 32)) >> 5
+    return context
+
+
+@njit(cache=True)
+def _code_base(mode: int, coder: Any, buffer: Any, state: Any, base: int, case: int) -> int:
+    """Encode, decode or price the next base, high bit first; returns it."""
+    (scalars, first, cells, rows, calibration, used, x, weights, pointers, _, maps, apm, _, _, _, _) = state
+    forward, bits = scalars[_FORWARD], scalars[_BITS]
+    for i in range(_N):
+        rows[i] = _find_row(cells, first[i], forward & ((1 << (2 * ORDERS[i])) - 1), bits, ORDERS[i])
+    node = np.int64(1)
+    for half in range(2):
+        known = 0
+        for i in range(_N):
+            value = np.int64(cells[rows[i], node])
+            used[i, 0] = (i * 16 + (value & 15)) * 2 + half
+            used[i, 1] = value >> 10
+            x[2 * i] = STRETCH[value >> 4] >> 1
+            x[2 * i + 1] = STRETCH[np.int64(calibration[used[i, 0], used[i, 1]]) >> 19] >> 1
+            known += np.int64((value & 15) > 0 and i > 9)
+        context = _pointer_inputs(pointers, maps, x, node, half)
+        x[2 * _N + 2 * _POINTERS] = 256
+        row0 = weights[(node - 1) * 64 + context]
+        row1 = weights[192 + (node - 1) * 256 + (forward & 255)]
+        row2 = weights[960 + (node - 1) * 64 + known * 4 + case]
+        logit0 = min(max(dot(row0, x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+        logit1 = min(max(dot(row1, x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+        logit2 = min(max(dot(row2, x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+        logit = (logit0 + logit1 + logit2) // 3
+        at, within = (logit + 2048) >> 7, (logit + 2048) & 127
+        correction = apm[(node - 1) * 65536 + (forward & 0xFFFF)]
+        guess = (np.int64(correction[at]) * (128 - within) + np.int64(correction[at + 1]) * within) >> 7
+        p = min(max((3 * np.int64(SQUASH[logit + LOGIT_LIMIT]) + guess) >> 2, 32), 65504)
+        bit = code_bit(mode, coder, buffer, p, (base >> (1 - half)) & 1)
+        rate, y = scalars[_RATE], bit << 16
+        train(row0, x, ((y - np.int64(SQUASH[logit0 + LOGIT_LIMIT])) * rate) >> 14)
+        train(row1, x, ((y - np.int64(SQUASH[logit1 + LOGIT_LIMIT])) * rate) >> 14)
+        train(row2, x, ((y - np.int64(SQUASH[logit2 + LOGIT_LIMIT])) * rate) >> 14)
+        at += within >> 6
+        correction[at] += (bit * 65527 + (1 - bit) * 8 - np.int64(correction[at])) >> 6
+        for i in range(_N):
+            adapt(calibration[used[i, 0]], used[i, 1], bit, 500)
+            _learn_cell(cells, rows[i], node, bit)
+        for m in range(_POINTERS):
+            if pointers[m, _CELL] >= 0:
+                adapt(maps[m], pointers[m, _CELL], np.int64(bit == pointers[m, _EXPECTED]), 500)
+        node = node * 2 + bit
+    return node & 3
+
+
+@njit(cache=True)
+def _learn_other_strand(state: Any, t: int, base: int) -> None:
+    """What the same bases say read backwards on the other strand; then append the base."""
+    (scalars, first, cells, _, _, _, _, _, _, _, _, _, _, _, _, _) = state
+    forward, inverse = scalars[_FORWARD], (scalars[_INVERSE] >> 2) | ((3 - base) << (2 * _LONGEST - 2))
+    for i in range(_N):
+        order = ORDERS[i]
+        if t >= order:
+            row = _find_row(cells, first[i], inverse >> (2 * (_LONGEST - order)), scalars[_BITS], order)
+            other = 3 - ((forward >> (2 * (order - 1))) & 3)
+            _learn_cell(cells, row, 1, other >> 1)
+            _learn_cell(cells, row, 2 + (other >> 1), other & 1)
+    scalars[_FORWARD] = ((forward << 2) | base) & ((1 << (2 * _LONGEST)) - 1)
+    scalars[_INVERSE] = inverse
+
+
+@njit(cache=True)
+def _follow_pointer(pointer: Any, base: int, step: int) -> None:
+    """Move a pointer on; a miss shortens its length, many in the last sixteen end it."""
+    missed = np.int64(pointer[_BASE] != base)
+    pointer[_MISSES] = ((pointer[_MISSES] << 1) | missed) & 0xFFFF
+    pointer[_LENGTH] = pointer[_LENGTH] >> 2 if missed else pointer[_LENGTH] + 1
+    count, misses = 0, pointer[_MISSES]
+    while misses > 0:
+        count += misses & 1
+        misses >>= 1
+    pointer[_AT] += step
+    if count > 8 or pointer[_AT] < 0:
+        pointer[_LENGTH] = 0
+
+
+@njit(cache=True)
+def _set_pointer(pointer: Any, at: int, length: int) -> None:
+    pointer[_AT], pointer[_LENGTH], pointer[_MISSES] = at, length, 0
+
+
+@njit(cache=True)
+def _common(symbols: Any, at: int, step: int, t: int) -> int:
+    """How many bases before and with t agree with those from `at` on in direction `step` (+1: complements)."""
+    length = 0
+    while length < 32 and t - length >= 0 and 0 <= at < t:
+        there = np.int64(symbols[at]) & 3
+        if (3 - there if step > 0 else there) != (np.int64(symbols[t - length]) & 3):
+            break
+        length += 1
+        at += step
+    return length
+
+
+@njit(cache=True)
+def _find_pointers(state: Any, symbols: Any, t: int) -> None:
+    """Follow the pointers past symbol t, look for better ones, and note what each expects next."""
+    (scalars, _, _, _, _, _, _, _, pointers, places, _, _, _, _, _, _) = state
+    base = np.int64(symbols[t]) & 3
+    for m in range(_POINTERS):
+        if pointers[m, _LENGTH] > 0:
+            _follow_pointer(pointers[m], base, 1 if m < 2 else -1)
+    if t >= 32:
+        mask = (1 << scalars[_BITS]) - 1
+        long = (_hash(scalars[_FORWARD]) >> 5) & mask
+        short = (_hash(scalars[_FORWARD] & 0xFFFFFF) >> 5) & mask
+        other = (_hash(scalars[_INVERSE] >> 24) >> 5) & mask
+        if pointers[0, _LENGTH] < 16 and places[0, long] > 0:
+            length = _common(symbols, np.int64(places[0, long]) - 1, -1, t)
+            if length >= 20:
+                _set_pointer(pointers[0], np.int64(places[0, long]), length)
+        if pointers[1, _LENGTH] < 8 and places[1, short] > 0:
+            length = _common(symbols, np.int64(places[1, short]) - 1, -1, t)
+            if length >= 11 and length > pointers[1, _LENGTH]:
+                _set_pointer(pointers[1], np.int64(places[1, short]), length)
+        if pointers[2, _LENGTH] < 8 and places[1, other] > 12:
+            begin = np.int64(places[1, other]) - 12
+            length = _common(symbols, begin, 1, t)
+            if length >= 12 and length > pointers[2, _LENGTH]:
+                _set_pointer(pointers[2], begin - 1, length)
+        places[0, long] = t + 1
+        places[1, short] = t + 1
+    for m in range(_POINTERS):
+        if pointers[m, _LENGTH] > 0:
+            there = np.int64(symbols[pointers[m, _AT]]) & 3
+            pointers[m, _BASE] = there if m < 2 else 3 - there
+
+
+@njit(cache=True)
+def code_symbols(mode: int, coder: Any, buffer: Any, state: Any, symbols: Any, start: int, stop: int) -> None:
+    """Encode, decode or price symbols[start:stop] (uint8, base | case << 2), and learn them: see `coding`."""
     for t in range(start, stop):
-        sym = np.int64(symbols[t]) if mode != DECODE else np.int64(0)
-        case = S[CASE]
-        run = S[RUN]
-        fwd = S[FWD]
-        # case
-        rb = np.int64(0)
-        r = run
-        while r > 7:
-            r >>= 1
-            rb += 4
-        rb += r >> 1
-        rb = min(rb, 63)
-        mc = np.int64(0)
-        for m in range(NMATCH):
-            if match[m, 1] > 0 and mc == 0:
-                mc = 2 + ((np.int64(symbols[match[m, 0]]) >> 2) & 1) + min(match[m, 1] >> 3, 3) * 2
-        cidx[0] = (rb << 1) | case
-        cidx[1] = 65536 + (((fwd & 0x7FFF) << 1) | case)
-        cidx[2] = 131072 + ((_mix_hash(fwd & 0xFFFFFF, 0) >> 7) & 0x7FFF) * 2 + case
-        cidx[3] = 196608 + (mc * 64 + rb) * 2 + case
-        cidx[4] = 262144 + ((_mix_hash(fwd & 0xFFFFFFFF, 0) >> 7) & 0x7FFF) * 2 + case
-        cidx[5] = 327680 + ((min(S[PREVRUN], 63) * 64) + rb) * 2 + case
-        for i in range(NCASE):
-            cx[i] = STRETCH[np.int64(csm[cidx[i]]) >> 19]
-        cx[NCASE] = 256
-        cset = mc * 2 + case
-        d = min(max(_dot(cw[cset], cx) >> 16, -LOGIT_LIMIT), LOGIT_LIMIT)
-        p = np.int64(SQUASH[d + LOGIT_LIMIT])
-        newcase = code_bit(mode, coder, buffer, p, sym >> 2)
-        err = ((newcase << 16) - p) * 500 >> 14
-        _train(cw[cset], cx, np.int32(err))
-        for i in range(NCASE):
-            _adapt(csm, cidx[i], newcase, 500)
-        if newcase == case:
-            S[RUN] = run + 1
-        else:
-            S[PREVRUN] = rb
-            S[RUN] = 0
-            S[CASE] = newcase
-        # base
-        for i in range(NO):
-            k = ORDERS[i]
-            slot[i] = _slot(cells, base, i, fwd & ((1 << (2 * k)) - 1), bits, k)
-        node = np.int64(1)
-        for half in range(2):
-            conf = np.int64(0)
-            for i in range(NO):
-                v = np.int64(cells[slot[i], node])
-                n = v & 15
-                x[2 * i] = STRETCH[v >> 4] >> 1
-                k = ((i * 16 + n) * 2 + half) * 64 + (v >> 10)
-                aidx[i] = k
-                x[2 * i + 1] = STRETCH[np.int64(amap[k]) >> 19] >> 1
-                if n > 0 and i > 9:
-                    conf += 1
-            j = 2 * NO
-            best = np.int64(0)
-            for m in range(NMATCH):
-                x[j] = 0
-                x[j + 1] = 0
-                match[m, 4] = -1
-                if match[m, 1] > 0:
-                    e = match[m, 3]
-                    if half == 0 or (e >> 1) == (node & 1):
-                        eb = (e >> 1) if half == 0 else (e & 1)
-                        ln = min(match[m, 1], 31) if match[m, 1] < 32 else min(32 + (match[m, 1] >> 5), 47)
-                        miss = match[m, 2]
-                        k = (m * 64 + ln) * 64 + (miss & 15) * 4 + (min(((miss>>4)&1) + ((miss>>5)&1) + ((miss>>6)&1)+ ((miss>>7)&1),1))*2 + half
-                        match[m, 4] = k
-                        match[m, 5] = eb
-                        st = np.int64(STRETCH[np.int64(msm[k]) >> 19])
-                        if best == 0:
-                            best = 1 + min(ln >> 3, 5) + 7 * min((miss & 1) + ((miss >> 1) & 1), 1)
-                        if eb == 0:
-                            st = -st
-                        x[j] = st >> 1
-                        x[j + 1] = st * min(ln, 32) >> 5
-                j += 2
-            x[j] = 256
-            s0 = (node - 1) * 64 + best
-            s1 = 192 + (node - 1) * 256 + (fwd & 255)
-            s2 = 192 + 768 + (node - 1) * 1024 + conf * 4 + case
-            d0 = min(max(_dot(w[s0], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d1 = min(max(_dot(w[s1], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d2 = min(max(_dot(w[s2], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d = (d0 + d1 + d2) // 3
-            p = np.int64(SQUASH[d + LOGIT_LIMIT])
-            q = d + 2048
-            wt = q & 127
-            a = ((node - 1) * 65536 + (fwd & 0xFFFF)) * 33 + (q >> 7)
-            pa = (np.int64(apm[a]) * (128 - wt) + np.int64(apm[a + 1]) * wt) >> 7
-            p = min(max((3 * p + pa) >> 2, 32), 65504)
-            bit = code_bit(mode, coder, buffer, p, (sym >> (1 - half)) & 1)
-            # learn
-            rate = S[LR] + S[LRX] // (1024 + S[POS])
-            y = bit << 16
-            _train(w[s0], x, np.int32((y - np.int64(SQUASH[d0 + LOGIT_LIMIT])) * rate >> 14))
-            _train(w[s1], x, np.int32((y - np.int64(SQUASH[d1 + LOGIT_LIMIT])) * rate >> 14))
-            _train(w[s2], x, np.int32((y - np.int64(SQUASH[d2 + LOGIT_LIMIT])) * rate >> 14))
-            a += wt >> 6
-            apm[a] += ((y - bit * 16 + 8) - np.int64(apm[a])) >> 6
-            for i in range(NO):
-                _adapt(amap, aidx[i], bit, 500)
-                _learn_cell(cells, slot[i], node, bit, 15)
-            for m in range(NMATCH):
-                k = match[m, 4]
-                if k >= 0:
-                    _adapt(msm, k, np.int64(bit == match[m, 5]), 500)
-            node = node * 2 + bit
-        b = node & 3
-        if mode == DECODE:
-            symbols[t] = b | newcase << 2
-        # the other strand
-        comp = 3 - b
-        inv = (S[INV] >> 2) | (comp << 46)
-        for i in range(NO):
-            k = ORDERS[i]
-            if t >= k:
-                row = _slot(cells, base, i, inv >> (2 * (24 - k)), bits, k)
-                sb = 3 - ((fwd >> (2 * (k - 1))) & 3)
-                _learn_cell(cells, row, 1, sb >> 1, 15)
-                _learn_cell(cells, row, 2 + (sb >> 1), sb & 1, 15)
-        fwd = ((fwd << 2) | b) & 0xFFFFFFFFFFFF
-        S[FWD] = fwd
-        S[INV] = inv
-        S[POS] = t + 1
-        # matches: 0 from 24 bases, 1 from 12, 2 on the other strand from 16
-        for m in range(NMATCH):
-            if match[m, 1] > 0:
-                ok = np.int64(match[m, 3] == b)
-                match[m, 2] = ((match[m, 2] << 1) | (1 - ok)) & 0xFFFF
-                if ok:
-                    match[m, 1] += 1
-                else:
-                    match[m, 1] = match[m, 1] >> 2
-                bad = np.int64(0)
-                for q in range(16):
-                    bad += (match[m, 2] >> q) & 1
-                if bad > 8:
-                    match[m, 1] = 0
-                match[m, 0] += 1 if m < 2 else -1
-                if match[m, 0] < 0:
-                    match[m, 1] = 0
-        if t >= 32:
-            h24 = (_mix_hash(fwd, 0) >> 5) & ((1 << bits) - 1)
-            h12 = (_mix_hash(fwd & 0xFFFFFF, 0) >> 5) & ((1 << bits) - 1)
-            if match[0, 1] < 16 and mtab[0, h24] > 0:
-                c = np.int64(mtab[0, h24])
-                ln = np.int64(0)
-                while ln < 32 and c - 1 - ln >= 0 and (symbols[c - 1 - ln] & 3) == (symbols[t - ln] & 3):
-                    ln += 1
-                if ln >= 20:
-                    match[0, 0] = c
-                    match[0, 1] = ln
-                    match[0, 2] = 0
-            if match[1, 1] < 8 and mtab[1, h12] > 0:
-                c = np.int64(mtab[1, h12])
-                ln = np.int64(0)
-                while ln < 32 and c - 1 - ln >= 0 and (symbols[c - 1 - ln] & 3) == (symbols[t - ln] & 3):
-                    ln += 1
-                if ln >= 11 and ln > match[1, 1]:
-                    match[1, 0] = c
-                    match[1, 1] = ln
-                    match[1, 2] = 0
-            if match[2, 1] < 8:
-                # the last 12 bases' reverse complement, seen forwards: where it began
-                hi = (_mix_hash(inv >> 24, 0) >> 5) & ((1 << bits) - 1)
-                c = np.int64(mtab[1, hi])   # position after that 12-mer
-                if c >= 13:
-                    s = c - 12
-                    ln = np.int64(0)
-                    while ln < 32 and s + ln < t and t - ln >= 0 and 3 - (np.int64(symbols[s + ln]) & 3) == (np.int64(symbols[t - ln]) & 3):
-                        ln += 1
-                    if ln >= 12 and ln > match[2, 1]:
-                        match[2, 0] = s - 1
-                        match[2, 1] = ln
-                        match[2, 2] = 0
-            mtab[0, h24] = t + 1
-            mtab[1, h12] = t + 1
-        for m in range(NMATCH):
-            if match[m, 1] > 0:
-                e = np.int64(symbols[match[m, 0]]) & 3
-                match[m, 3] = e if m < 2 else 3 - e
-    return 0
+        symbol = np.int64(symbols[t]) if mode != DECODE else np.int64(0)
+        case = _code_case(mode, coder, buffer, state, symbols, symbol >> 2)
+        base = _code_base(mode, coder, buffer, state, symbol & 3, case)
+        symbols[t] = base | case << 2
+        _learn_other_strand(state, t, base)
+        _find_pointers(state, symbols, t)

@@ -1,4 +1,4 @@
-"""Settings of the mixing models: what a block's header holds, chosen from the block's length and a preset."""
+"""Settings of the general model: what a block's header holds, chosen from the block's length and a preset."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from ktray.errors import ArchiveError, ConfigError
 
 _HEADER = struct.Struct("<BBBB")
+SETTINGS_BYTES = _HEADER.size
 
-#: name -> (most memory in MiB, contexts)
+#: name -> (most memory for buckets in MiB, contexts)
 PRESETS = {"fast": (64, 8), "default": (256, 18), "max": (512, 18)}
 #: Contexts that the general model knows.
 MAX_CONTEXTS = 18
+
+
+def check_preset(preset: str) -> None:
+    """Raise ConfigError where `preset` is none."""
+    if preset not in PRESETS:
+        raise ConfigError(f"unknown literal preset {preset!r}; known: {', '.join(PRESETS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +41,20 @@ class MixerSettings:
     @classmethod
     def from_header(cls, header: bytes) -> MixerSettings:
         """Read `header`; raises ArchiveError where it is none."""
-        if len(header) != _HEADER.size:
+        if len(header) != SETTINGS_BYTES:
             raise ArchiveError(
-                f"a literal header of {len(header)} bytes, expected {_HEADER.size}; the archive is damaged"
+                f"a literal header of {len(header)} bytes, expected {SETTINGS_BYTES}; the archive is damaged"
             )
         settings = cls(*_HEADER.unpack(header))
-        if not (10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24 and 6 <= settings.contexts <= MAX_CONTEXTS):
+        sizes = 10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24
+        if not (sizes and 6 <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
 
     @classmethod
     def for_block(cls, n: int, preset: str = "default") -> MixerSettings:
-        """The settings for a block of about `n` bytes."""
-        if preset not in PRESETS:
-            raise ConfigError(f"unknown literal preset {preset!r}; known: {', '.join(PRESETS)}")
+        """The settings for a block of about `n` bytes; raises ConfigError for an unknown preset."""
+        check_preset(preset)
         memory, contexts = PRESETS[preset]
         need = max(n, 64).bit_length()
         most = (memory << 20).bit_length() - 1 - 4  # every bucket has 16 bytes

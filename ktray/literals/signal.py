@@ -1,379 +1,475 @@
 """The model of sampled signals: linear predictors, each an expert on where the next sample lies.
 
-All filters are in fixed point: recursive least squares by an integer Cholesky (LDL') solution, and a cascade of
-normalised LMS filters on its residual. Every expert is a logistic distribution around its prediction; the
+All filters are in fixed point: recursive least squares solved by an integer LDL' factorisation, and a cascade of
+normalised LMS filters on its residual (the cascade is an idea of lossless audio coders: Ghido's OptimFROG, Lehmann's
+Sac). Every expert is a logistic distribution around its prediction, at a fast and a slow estimate of its error; the
 sample's bits, most significant first, are coded with the experts' probabilities mixed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ktray.literals.coding import DECODE, code_bit
-from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, RECIPROCAL, SQUASH, STRETCH, _exp_fixed
+from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH, exp_fixed
+from ktray.literals.mixing import adapt, dot, train
 
-# logistic distribution function, steps of 1/32, 30 fractional bits
-ZMAX = 24 * 32
-def _logistic_table():
-    one = 1 << 96
-    out = []
-    for i in range(-ZMAX, ZMAX + 2):
-        e = _exp_fixed(abs(i), 32)
-        v = (one << 30) // (one + e) if i < 0 else (e << 30) // (one + e)
-        out.append(v)
-    return np.array(out, dtype=np.int64)
-CDF = _logistic_table()
+#: Lags of regressors from an earlier row of a record: `row(1, d)` is d samples before the same column one row above.
+_ROW = 10_000
+CONSTANT = 0
 
-MAXTAPS = 40
-NSTAGE = 3
-MAXORD = 1024
-NE = 8          # experts
-NSC = 2         # scales an expert
-NIN = NE * NSC * 2 + 8
-NINP = (NIN + 7) // 8 * 8
-(WIDTH, WRAP, NOLS, FQ, POS, LR, LRX, EVERY, SRATE0, SRATE1, FLOOR, SEG, START, PERIOD) = range(14)
 
-def new_state(width, wrap, ols, stages, every=8, lr=600, lrx=0, s0=4, s1=7, floor=16, stack=10, seg=None, n=1<<20):
-    """ols: list of (lags, rate shift); stages: list of (order, mu_q16)."""
-    P = np.zeros(64, dtype=np.int64)
-    P[WIDTH] = width; P[WRAP] = wrap; P[NOLS] = len(ols); P[FQ] = 4 if width == 16 else 8
-    P[LR] = lr; P[LRX] = lrx; P[EVERY] = every; P[SRATE0] = s0; P[SRATE1] = s1; P[FLOOR] = floor
-    no = len(ols) + 1
-    lags = np.zeros((no, MAXTAPS), dtype=np.int64)
-    nt = np.zeros((no, 4), dtype=np.int64)
-    total = 0
-    for i, (l, r, *each) in enumerate([*ols, (range(len(ols) + NSTAGE), *(stack if isinstance(stack, tuple) else (stack,)))]):
-        lags[i, :len(l)] = l
-        nt[i] = len(l), r, total, int(bool(each))
-        total += 32 if each else 1
-    R = np.zeros((total, MAXTAPS, MAXTAPS), dtype=np.int64)
-    B = np.zeros((total, MAXTAPS), dtype=np.int64)
-    W = np.zeros((total, MAXTAPS), dtype=np.int64)
-    W[:, 0] = 1 << 18
-    mean = np.zeros(32, dtype=np.int64)
-    X = np.zeros((no, MAXTAPS), dtype=np.int32)
-    A = np.zeros((MAXTAPS, MAXTAPS), dtype=np.int64)
-    sp = np.zeros((NSTAGE, 4), dtype=np.int64)   # order, mu, power, position
-    for i, (o, mu) in enumerate(stages):
-        sp[i] = o, mu, 0, MAXORD
-    sh = np.zeros((NSTAGE, MAXORD + 4096), dtype=np.int32)
-    sw = np.zeros((NSTAGE, MAXORD), dtype=np.int32)
-    mu = np.zeros(NE, dtype=np.int64)
-    sc = np.full((NE, NSC), 256 << 16 if width == 16 else 256 << 10, dtype=np.int64)
-    edge = np.zeros((NE * NSC, 4), dtype=np.int64)
-    x = np.zeros(NINP, dtype=np.int32)
-    w = np.full((16 * 16 + 32 * 16 + 32 * 16 + 32 * 16, NINP), 65536 // 12, dtype=np.int32)
-    amap = np.zeros(NE * NSC * 16 * 33, dtype=np.int32)
-    ramp = SQUASH[np.clip((np.arange(33) - 16) * 128 + LOGIT_LIMIT, 0, 2 * LOGIT_LIMIT)].astype(np.int64)
-    amap[:] = np.tile(ramp << 15, NE * NSC * 16)
-    aidx = np.zeros(NE * NSC, dtype=np.int64)
-    cm = np.full((6, 1 << 18), 1 << 30, dtype=np.int32)
-    cidx = np.zeros(6, dtype=np.int64)
-    apm = np.tile(ramp, 2048).astype(np.int32)
-    if seg is None:
-        seg = np.zeros((1, 2), dtype=np.int64)
-    mag = np.zeros(n, dtype=np.int32)
-    return (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm, seg, mag, mean)
+def row(rows: int, lag: int) -> int:
+    """The lag of the sample `rows` rows above and `lag` columns before (after, where negative, down to -99)."""
+    return _ROW * rows + 100 + lag
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Least squares over `lags`, fading at the rate 2**-fade a sample; `per_row`: one for each row of a record."""
+
+    lags: tuple[int, ...]
+    fade: int
+    per_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A model's parts. `bits` a sample; `modular`: numbers modulo 2**bits; `stages`: (order, step in 2**-16);
+    `blend`: fade of the least squares over all predictions; `fades` of the two error estimates; `floor` of them."""
+
+    bits: int
+    filters: tuple[Filter, ...]
+    stages: tuple[tuple[int, int], ...]
+    blend: int
+    rate: int
+    fades: tuple[int, int] = (3, 6)
+    floor: int = 8
+    modular: bool = False
+
+
+def _last(n: int) -> tuple[int, ...]:
+    return tuple(range(1, n + 1))
+
+
+SHAPES = {
+    "samples16": Shape(
+        bits=16,
+        filters=(Filter(_last(20), 8), Filter(_last(32), 10), Filter(_last(32), 9), Filter(_last(12), 7)),
+        stages=((256, 2000), (32, 2000), (16, 2000)),
+        blend=7,
+        rate=1500,
+        floor=16,
+    ),
+    "samples8": Shape(
+        bits=8,
+        filters=(Filter(_last(32), 10), Filter(_last(20), 8), Filter(_last(12), 7)),
+        stages=((256, 300), (32, 300), (16, 500)),
+        blend=8,
+        rate=2000,
+    ),
+    "records": Shape(
+        bits=8,
+        filters=(Filter((CONSTANT, *_last(8)), 10, per_row=True), Filter(_last(16), 11)),
+        stages=((256, 300), (32, 300), (16, 500)),
+        blend=9,
+        rate=1200,
+        fades=(4, 7),
+        modular=True,
+    ),
+}
+
+State = tuple[NDArray[Any], ...]
+
+_MAX_TAPS = 40
+_STAGES = 3
+_MAX_ORDER = 1024
+_MOST_EXPERTS = 8
+_SCALES = 2
+_INPUTS = _MOST_EXPERTS * _SCALES * 2 + 8
+_CONTEXTS = 3
+_ROWS = 32
+_RING = 8192  # more than twice the longest row
+_SOLVE_EVERY = 8
+_RIDGE, _BLEND_RIDGE = 18, 14  # regularisation, 2**-ridge of the largest variance
+_WEIGHT_BITS = 18
+_TOP_WEIGHT = 1 << 24
+_Z_LIMIT = 24  # the table of the logistic function ends there, in steps of 1/32
+
+(_BITS, _MODULAR, _FRACTION, _RATE, _FADE0, _FADE1, _FLOOR, _RECORD, _START, _PERIOD) = range(10)
+# of a filter
+(_TAPS, _FADE, _BASE, _PER_ROW) = range(4)
+# of a stage
+(_ORDER, _STEP, _POWER, _AT) = range(4)
+
+
+def _logistic_table() -> NDArray[np.int64]:
+    """1 / (1 + exp(-z)) with 30 fractional bits, z in steps of 1/32."""
+    one, values = 1 << 96, []
+    for i in range(_Z_LIMIT * 32 + 2):
+        e = exp_fixed(i, 32)
+        values.append((e << 30) // (one + e))
+    upper = np.array(values, dtype=np.int64)
+    return np.concatenate([(1 << 30) - upper[-2:0:-1], upper])
+
+
+_LOGISTIC = _logistic_table()
+_MIDDLE = _Z_LIMIT * 32
+
+
+def new_state(shape: Shape, records: Sequence[tuple[int, int]] = ()) -> State:
+    """The model before its first sample; `records` tells where records begin and how long their rows are."""
+    scalars = np.zeros(16, dtype=np.int64)
+    scalars[: _FLOOR + 1] = (
+        shape.bits,
+        shape.modular,
+        4 if shape.bits == 16 else 8,
+        shape.rate,
+        *shape.fades,
+        shape.floor,
+    )
+    predictions = len(shape.filters) + _STAGES
+    blend = Filter(tuple(range(predictions)), shape.blend, any(f.per_row for f in shape.filters))
+    filters = np.zeros((len(shape.filters) + 1, 4), dtype=np.int64)
+    lags = np.zeros((len(filters), _MAX_TAPS), dtype=np.int64)
+    copies = 0
+    for i, f in enumerate((*shape.filters, blend)):
+        filters[i] = len(f.lags), f.fade, copies, f.per_row
+        lags[i, : len(f.lags)] = f.lags
+        copies += _ROWS if f.per_row else 1
+    weights = np.zeros((copies, _MAX_TAPS), dtype=np.int64)
+    weights[:, 0] = 1 << _WEIGHT_BITS
+    stages = np.array([(order, step, 0, _MAX_ORDER) for order, step in shape.stages], dtype=np.int64)
+    ramp = SQUASH[np.clip((np.arange(33) - 16) * 128, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
+    return (
+        scalars,
+        filters,
+        lags,
+        np.zeros((copies, _MAX_TAPS, _MAX_TAPS), dtype=np.int64),  # covariance of the regressors
+        np.zeros((copies, _MAX_TAPS), dtype=np.int64),  # and with the sample
+        weights,
+        np.zeros((len(filters), _MAX_TAPS), dtype=np.int32),  # regressors
+        np.zeros((_MAX_TAPS, _MAX_TAPS), dtype=np.int64),  # the factorisation
+        stages,
+        np.zeros((_STAGES, _MAX_ORDER + 4096), dtype=np.int32),  # what each stage has seen
+        np.zeros((_STAGES, _MAX_ORDER), dtype=np.int32),  # its weights
+        np.zeros(_MOST_EXPERTS, dtype=np.int64),  # the experts' predictions
+        np.full(
+            (_MOST_EXPERTS, _SCALES), 1 << (24 if shape.bits == 16 else 18), dtype=np.int64
+        ),  # mean errors
+        np.zeros(
+            (_MOST_EXPERTS * _SCALES, 4), dtype=np.int64
+        ),  # 1/scale; distribution at low, high and middle
+        np.zeros(_INPUTS, dtype=np.int32),
+        np.full((4 * 512, _INPUTS), 65536 // 12, dtype=np.int32),  # weights of the mixers
+        np.tile(
+            (ramp.astype(np.int64) << 15).astype(np.int32), (_MOST_EXPERTS * _SCALES * 16, 1)
+        ),  # calibration
+        np.zeros((_MOST_EXPERTS * _SCALES, 2), dtype=np.int64),  # the cells used of it
+        np.full((_CONTEXTS, 1 << 18), 1 << 30, dtype=np.int32),  # probability of a bit in plain contexts
+        np.zeros(_CONTEXTS, dtype=np.int64),  # the cells used of it
+        np.tile(ramp, (512, 1)),  # correction of the result
+        np.array(list(records) or [(1 << 60, 0)], dtype=np.int64).reshape(-1, 2),
+        np.zeros(_RING, dtype=np.int64),  # sizes of the latest errors
+        np.zeros(_ROWS, dtype=np.int64),  # each row's mean, 8 fractional bits
+        np.full(_ROWS, 65536, dtype=np.int64),  # how often a row's numbers leave half the range, of 65536
+    )
+
 
 @njit(cache=True)
-def _dot(w, x):
-    d = np.int64(0)
-    for i in range(x.shape[0]):
-        d += np.int64(w[i]) * np.int64(x[i])
-    return d
-
-@njit(cache=True)
-def _train(w, x, err):
-    for i in range(x.shape[0]):
-        w[i] += np.int32(np.int32(np.int32(x[i] * err) + np.int32(0x2000)) >> 14)
-
-@njit(cache=True)
-def _covary(R, B, x, y, n, rate):
-    """Exponentially faded products of the inputs with each other and with the target, 16 fractional bits."""
+def _covary(products: Any, with_target: Any, x: Any, y: int, n: int, fade: int) -> None:
+    """Fade, then add the products of the regressors with each other and with the target (12 fractional bits)."""
     for i in range(n):
         xi = np.int64(x[i]) << 12
-        row = R[i]
+        line = products[i]
         for j in range(i + 1):
-            row[j] += (xi * np.int64(x[j]) - row[j]) >> rate
-        B[i] += (xi * y - B[i]) >> rate
+            line[j] += (xi * np.int64(x[j]) - line[j]) >> fade
+        with_target[i] += (xi * y - with_target[i]) >> fade
+
 
 @njit(cache=True)
-def _solve(R, B, W, A, n, ridge):
-    """W = R^-1 B with 18 fractional bits, by LDL' on R scaled to 30 bits."""
+def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: int, ridge: int) -> None:
+    """Least-squares weights (18 fractional bits) by LDL'; all in 30-bit numbers, whatever the signal's power."""
     top = np.int64(1)
     for i in range(n):
-        top = max(top, R[i, i])
-    sh = np.int64(0)
-    while (top >> sh) >= (1 << 30):
-        sh += 1
-    up = np.int64(0)
-    while sh == 0 and (top << up) < (1 << 29) and up < 20:
+        top = max(top, products[i, i])
+    down, up = np.int64(0), np.int64(0)
+    while (top >> down) >= (1 << 30):
+        down += 1
+    while (top << up) < (1 << 29) and up < 20:
         up += 1
-    reg = (((top << up) >> sh) >> ridge) + 1
-    for j in range(n):
-        # column j of the factor, below the diagonal; A[i, j] = l_ij * d_j on the way
-        for i in range(j, n):
-            A[i, j] = ((R[i, j] << up) >> sh) + (reg if i == j else 0)
-    for j in range(n):
-        d = max(A[j, j], np.int64(64))
-        A[j, j] = d
-        for i in range(j + 1, n):
-            l = (A[i, j] << 24) // d
-            l = min(max(l, -(1 << 32)), 1 << 32)
-            # row i of what is left loses l * row j (kept in column j)
-            for k in range(j + 1, i + 1):
-                A[i, k] -= (l * A[k, j]) >> 24
-        for i in range(j + 1, n):
-            l = (A[i, j] << 24) // d
-            A[i, j] = min(max(l, -(1 << 32)), 1 << 32)
-    lim = np.int64(1 << 24)
     for i in range(n):
-        z = (B[i] << up) >> sh
+        for j in range(i + 1):
+            a[i, j] = (products[i, j] << up) >> down
+        a[i, i] += (((top << up) >> down) >> ridge) + 1
+    for j in range(n):
+        pivot = max(a[j, j], np.int64(64))
+        a[j, j] = pivot
+        for i in range(j + 1, n):
+            factor = min(max((a[i, j] << 24) // pivot, -(1 << 32)), 1 << 32)
+            for k in range(j + 1, i + 1):
+                a[i, k] -= (factor * a[k, j]) >> 24
+        for i in range(j + 1, n):
+            a[i, j] = min(max((a[i, j] << 24) // pivot, -(1 << 32)), 1 << 32)
+    last = _MAX_TAPS - 1
+    for i in range(n):
+        z = (with_target[i] << up) >> down
         for j in range(i):
-            z -= (A[i, j] * A[j, MAXTAPS - 1]) >> 24
-        A[i, MAXTAPS - 1] = min(max(z, -(1 << 30)), 1 << 30)
+            z -= (a[i, j] * a[j, last]) >> 24
+        a[i, last] = min(max(z, -(1 << 30)), 1 << 30)
     for i in range(n - 1, -1, -1):
-        v = (A[i, MAXTAPS - 1] << 18) // A[i, i]
-        v = min(max(v, -lim), lim)
+        v = min(max((a[i, last] << _WEIGHT_BITS) // a[i, i], -_TOP_WEIGHT), _TOP_WEIGHT)
         for j in range(i + 1, n):
-            v -= (A[j, i] * W[j]) >> 24
-        W[i] = min(max(v, -lim), lim)
+            v -= (a[j, i] * weights[j]) >> 24
+        weights[i] = min(max(v, -_TOP_WEIGHT), _TOP_WEIGHT)
+
 
 @njit(cache=True)
-def _stage_predict(h, w, order, pos):
-    return _dot(w[:order], h[pos - order:pos]) >> 24
-
-@njit(cache=True)
-def _stage_update(h, w, sp, err):
-    order = sp[0]
-    pos = sp[3]
-    g = ((err * sp[1]) << 20) // (sp[2] + 4096 + order * 256)
-    g = min(max(g, -(1 << 40)), 1 << 40)
-    a = h[pos - order:pos]
+def _learn_stage(stage: Any, seen: Any, weights: Any, error: int, value: int) -> None:
+    """Move an LMS stage's weights by its error over its power, and append the value it will see."""
+    order, at = stage[_ORDER], stage[_AT]
+    gain = ((error * stage[_STEP]) << 20) // (stage[_POWER] + 4096 + order * 256)
+    gain = min(max(gain, -(1 << 40)), 1 << 40)
+    window = seen[at - order : at]
     for i in range(order):
-        w[i] += np.int32((g * np.int64(a[i]) + 2048) >> 12)
-
-@njit(cache=True)
-def _stage_push(h, sp, v):
-    order = sp[0]
-    pos = sp[3]
-    old = np.int64(h[pos - order])
-    if pos == h.shape[0]:
+        step = (gain * np.int64(window[i]) + 2048) >> 12
+        weights[i] = min(max(np.int64(weights[i]) + step, -(1 << 30)), 1 << 30)
+    old = np.int64(window[0])
+    if at == seen.shape[0]:
         for i in range(order):
-            h[i + MAXORD - order] = h[pos - order + i]
-        pos = np.int64(MAXORD)
-    h[pos] = v
-    sp[2] += v * v - old * old
-    sp[3] = pos + 1
+            seen[_MAX_ORDER - order + i] = window[i]
+        at = np.int64(_MAX_ORDER)
+    seen[at] = value
+    stage[_POWER] += value * value - old * old
+    stage[_AT] = at + 1
+
 
 @njit(cache=True)
-def _cdf(z):
-    """The logistic distribution function at z (16 fractional bits), 30 fractional bits."""
+def _distribution(difference: int, inverse: int) -> int:
+    """The logistic function of difference / scale, 30 fractional bits; `inverse` is 1.42 * 2**26 / mean error."""
+    z = (difference * inverse) >> 10
     z = min(max(z, -(23 << 16)), 23 << 16)
-    i = (z >> 11) + ZMAX
-    f = z & 2047
-    return CDF[i] + (((CDF[i + 1] - CDF[i]) * f) >> 11)
+    i = (z >> 11) + _MIDDLE
+    return _LOGISTIC[i] + (((_LOGISTIC[i + 1] - _LOGISTIC[i]) * (z & 2047)) >> 11)
+
 
 @njit(cache=True)
-def _adapt(table, k, bit, limit):
-    v = np.int64(table[k])
-    n = v & 511
-    p = v >> 9
-    p += (((bit << 22) - p) * np.int64(RECIPROCAL[n])) >> 16
-    table[k] = (p << 9) | (n + 1 if n < limit else n)
+def _log2(value: int) -> int:
+    bits = 0
+    while value > 1:
+        value >>= 1
+        bits += 1
+    return bits
+
 
 @njit(cache=True)
-def _log2(v):
-    b = np.int64(0)
-    while v > 1:
-        v >>= 1
-        b += 1
-    return b
+def _regressors(
+    lags: Any, x: Any, data: Any, t: int, start: int, period: int, line: int, mean: int, one: int
+) -> None:
+    """Gather a filter's inputs; within a record nothing reaches beyond its row, or above its first."""
+    for i in range(x.shape[0]):
+        lag, first, pad = lags[i], 0, 0
+        if lag >= _ROW:
+            first = start
+            lag = period * (lag // _ROW) + lag % _ROW - 100 if period > 0 else t + 1
+        elif period > 0:
+            first = start + line * period
+            pad = mean
+        x[i] = (data[t - lag] if t - lag >= first else pad) if lag != CONSTANT else one
+
 
 @njit(cache=True)
-def code_samples(mode, coder, buffer, state, data, start, stop):
-    """Encode, decode or price the samples data[start:stop] (int32; signed for plain, unwrapped for wrapping signals)."""
-    (P, lags, nt, R, B, W, X, A, sp, sh, sw, mu, sc, edge, x, w, amap, aidx, cm, cidx, apm, seg, mag, mean) = state
-    width = P[WIDTH]
-    half = np.int64(1) << (width - 1)
-    nols = P[NOLS]
-    fq = P[FQ]
-    ncomb = nols + NSTAGE
+def _errors_above(errors: Any, t: int, start: int, period: int) -> int:
+    """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0 unknown."""
+    if t - period - 2 < start:
+        return 0
+    total, rows = 0, 0
+    for k in range(1, 3):
+        at = t - k * period
+        if at - 2 >= start:
+            rows += 1
+            total += errors[at & (_RING - 1)] * 3 + errors[(at + 1) & (_RING - 1)] * 2
+            total += errors[(at - 1) & (_RING - 1)] * 2 + errors[(at + 2) & (_RING - 1)]
+    total = total // rows // 32 + 1
+    octave = _log2(total)
+    return 1 + min(2 * octave + ((total >> max(octave - 1, 0)) & 1), 30)
+
+
+@njit(cache=True)
+def _predict_all(state: Any, data: Any, t: int, line: int) -> None:
+    """All experts' predictions of sample t: the filters, the stages after the first filter, the blend of these."""
+    (scalars, filters, lags, _, _, weights, x, _, stages, seen, stage_weights, centre, _, _, _, _, _, _, _, _, _, _, _, mean, _) = state  # fmt: skip  # noqa: E501
+    n, fraction = filters.shape[0] - 1, scalars[_FRACTION]
+    limit = np.int64(1) << (scalars[_BITS] + fraction)
+    for m in range(n):
+        taps = filters[m, _TAPS]
+        one = np.int64(1) << (scalars[_BITS] - 2)
+        _regressors(
+            lags[m], x[m, :taps], data, t, scalars[_START], scalars[_PERIOD], line, mean[line] >> 8, one
+        )
+        total = dot(weights[filters[m, _BASE] + filters[m, _PER_ROW] * line, :taps], x[m, :taps])
+        centre[m] = min(max(total >> (_WEIGHT_BITS - fraction), -limit), limit)
+    total = centre[0]
+    for k in range(_STAGES):
+        order, at = stages[k, _ORDER], stages[k, _AT]
+        total += dot(stage_weights[k, :order], seen[k, at - order : at]) >> 24
+        total = min(max(total, -limit), limit)
+        centre[n + k] = total
+    for i in range(n + _STAGES):
+        x[n, i] = centre[i]
+    total = dot(weights[filters[n, _BASE] + filters[n, _PER_ROW] * line, : n + _STAGES], x[n, : n + _STAGES])
+    centre[n + _STAGES] = min(max(total >> _WEIGHT_BITS, -limit), limit)
+
+
+@njit(cache=True)
+def _learn_all(state: Any, t: int, line: int, value: int) -> None:
+    """Every filter, stage and error estimate learns sample t."""
+    (scalars, filters, _, products, with_target, weights, x, a, stages, seen, stage_weights, centre, scale, _, _, _, _, _, _, _, _, _, errors, mean, wide) = state  # fmt: skip  # noqa: E501
+    n, exact = filters.shape[0] - 1, value << scalars[_FRACTION]
+    blended = n + _STAGES
+    errors[t & (_RING - 1)] = abs(exact - centre[blended])
+    for e in range(blended + 1):
+        error = abs(exact - centre[e]) << 8
+        scale[e, 0] += (error - scale[e, 0]) >> scalars[_FADE0]
+        scale[e, 1] += (error - scale[e, 1]) >> scalars[_FADE1]
+    for m in range(n + 1):
+        copy, taps = filters[m, _BASE] + filters[m, _PER_ROW] * line, filters[m, _TAPS]
+        _covary(products[copy], with_target[copy], x[m], value if m < n else exact, taps, filters[m, _FADE])
+        if t % _SOLVE_EVERY == 0:
+            ridge = _RIDGE if m < n else _BLEND_RIDGE
+            _solve(products[copy], with_target[copy], weights[copy], a, taps, ridge)
+    before = centre[0]
+    for k in range(_STAGES):
+        _learn_stage(stages[k], seen[k], stage_weights[k], exact - centre[n + k], exact - before)
+        before = centre[n + k]
+    half = np.int64(1) << (scalars[_BITS] - 1)
+    mean[line] += ((value << 8) - mean[line]) >> 8
+    wide[line] += ((65536 if value < -half or value >= half else 0) - wide[line]) >> 7
+
+
+@njit(cache=True)
+def _expert_inputs(
+    x: Any, size: int, extra: int, difference: int, centre: Any, scale: Any, edge: Any, calibration: Any, cells: Any,
+    experts: int, fraction: int, floor: int,
+) -> None:  # fmt: skip
+    """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and calibrated."""
+    for e in range(experts):
+        for k in range(_SCALES):
+            j = e * _SCALES + k
+            middle = _distribution(difference - centre[e], edge[j, 0])
+            edge[j, 3] = middle
+            p = ((edge[j, 2] - middle + extra + 1) << 12) // (edge[j, 2] - edge[j, 1] + 2 * extra + 2)
+            logit = np.int64(STRETCH[min(max(p, 0), 4095)])
+            x[2 * j] = logit >> 1
+            width = min(_log2((size << (fraction + 4)) // max(scale[e, k] >> 8, floor) + 1), 15)
+            cells[j, 0] = j * 16 + width
+            cells[j, 1] = (logit + 2112) >> 7
+            x[2 * j + 1] = STRETCH[np.int64(calibration[cells[j, 0], cells[j, 1]]) >> 19] >> 1
+
+
+@njit(cache=True)
+def _code_sample(mode: int, coder: Any, buffer: Any, state: Any, sample: int, last: int, low: int, line: int, above: int) -> int:  # fmt: skip  # noqa: E501
+    """Encode, decode or price one sample in low .. low + 2**bits - 1, most significant bit first; returns it."""
+    (scalars, filters, _, _, _, _, _, _, _, _, _, centre, scale, edge, x, mixers, calibration, cells, plain, plain_cells, apm, _, _, _, _) = state  # fmt: skip  # noqa: E501
+    bits, fraction, floor, rate = scalars[_BITS], scalars[_FRACTION], scalars[_FLOOR], scalars[_RATE]
+    experts = filters.shape[0] + _STAGES
+    size, half_step = np.int64(1) << bits, np.int64(1) << (fraction - 1)
+    for j in range(experts * _SCALES):
+        e = j // _SCALES
+        edge[j, 0] = (1454 << 16) // max(scale[e, j % _SCALES] >> 8, floor)
+        edge[j, 1] = _distribution((low << fraction) - half_step - centre[e], edge[j, 0])
+        edge[j, 2] = _distribution(((low + size) << fraction) - half_step - centre[e], edge[j, 0])
+    main = centre[experts - 1]
+    fast = min(_log2((scale[experts - 1, 0] >> 8) + 1), 31)
+    slow = min(_log2((scale[experts - 1, 1] >> 8) + 1), 31)
+    rows = np.empty(4, np.int64)
+    logits = np.empty(4, np.int64)
+    first = experts * _SCALES * 2
+    path = np.int64(1)
+    for b in range(bits):
+        size >>= 1
+        middle = low + size
+        extra = size >> max(bits - 9, 0)
+        _expert_inputs(x, size, extra, (middle << fraction) - half_step, centre, scale, edge, calibration, cells, experts, fraction, floor)  # fmt: skip  # noqa: E501
+        offset = min(max(middle - (main >> fraction), -128), 127) + 128
+        place = (offset << 4) | (bits - 1 - b)
+        plain_cells[0] = (path & 0xFFFF) if bits == 16 else (path << 8) | (last & 255)
+        plain_cells[1] = (place << 4) | (fast & 15)
+        plain_cells[2] = ((place << 3) | ((main >> (fraction - 3)) & 7)) & 0x3FFFF
+        for i in range(_CONTEXTS):
+            x[first + i] = STRETCH[np.int64(plain[i, plain_cells[i]]) >> 19] >> 1
+        x[first + _CONTEXTS] = 256
+        width = min(_log2((size << (fraction + 4)) // max(scale[experts - 1, 0] >> 8, floor) + 1), 15)
+        rows[0] = b * 16 + width
+        rows[1] = 512 + fast * 16 + width
+        rows[2] = 1024 + (above if scalars[_PERIOD] > 0 else slow) * 16 + width
+        rows[3] = 1536 + (line if scalars[_PERIOD] > 0 else offset >> 3) * 16 + width
+        total = np.int64(0)
+        for k in range(4):
+            logits[k] = min(max(dot(mixers[rows[k]], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
+            total += logits[k]
+        total >>= 2
+        within = (total + 2048) & 127
+        at = (total + 2048) >> 7
+        guess = (
+            np.int64(apm[slow * 16 + width, at]) * (128 - within)
+            + np.int64(apm[slow * 16 + width, at + 1]) * within
+        ) >> 7
+        p = min(max((3 * np.int64(SQUASH[total + LOGIT_LIMIT]) + guess) >> 2, 1), 65535)
+        bit = code_bit(mode, coder, buffer, p, np.int64(sample >= middle))
+        for k in range(4):
+            error = (((bit << 16) - np.int64(SQUASH[logits[k] + LOGIT_LIMIT])) * rate) >> 14
+            train(mixers[rows[k]], x, error)
+        at += within >> 6
+        apm[slow * 16 + width, at] += (
+            bit * 65527 + (1 - bit) * 8 - np.int64(apm[slow * 16 + width, at])
+        ) >> 6
+        for j in range(experts * _SCALES):
+            adapt(calibration[cells[j, 0]], cells[j, 1], bit, 500)
+            edge[j, 2 - bit] = edge[j, 3]
+        for i in range(_CONTEXTS):
+            adapt(plain[i], plain_cells[i], bit, 250)
+        low = middle if bit else low
+        path = (path << 1) | bit
+    return low
+
+
+@njit(cache=True)
+def code_samples(mode: int, coder: Any, buffer: Any, state: Any, data: Any, start: int, stop: int) -> None:
+    """Encode, decode or price data[start:stop] (int32), and learn it: see `coding`.
+
+    Samples are signed. Numbers modulo 2**bits are replaced by the representative nearest to their prediction.
+    """
+    (scalars, filters, _, _, _, _, _, _, _, _, _, centre, _, _, _, _, _, _, _, _, _, records, errors, mean, wide) = state  # fmt: skip  # noqa: E501
+    bits, fraction = scalars[_BITS], scalars[_FRACTION]
+    half = np.int64(1) << (bits - 1)
+    experts = filters.shape[0] + _STAGES
     for t in range(start, stop):
-        # which record, and where in it
-        while P[SEG] < len(seg) and seg[P[SEG], 0] <= t:
-            P[START] = seg[P[SEG], 0]
-            P[PERIOD] = seg[P[SEG], 1]
-            P[SEG] += 1
-        T = P[PERIOD]
-        rec = np.int64(0)
-        ec = np.int64(0)
-        if T > 0:
-            rec = min((t - P[START]) // T, 31)
-            if t - T - 2 >= P[START]:
-                ec = np.int64(mag[t - T]) * 3 + mag[t - T + 1] * 2 + mag[t - T - 1] * 2 + mag[t - T + 2] 
-                if t - 2 * T - 2 >= P[START]:
-                    ec = (ec + np.int64(mag[t - 2*T]) * 3 + mag[t - 2*T + 1] * 2 + mag[t - 2*T - 1] * 2 + mag[t - 2*T + 2]) >> 1
-                l = _log2((ec >> (fq - 3)) + 1)
-                ec = 1 + min(l * 2 + (((ec >> (fq - 3)) + 1) >> max(l - 1, 0) & 1), 30)
-        # predict
-        for m in range(nols):
-            for i in range(nt[m, 0]):
-                lag = lags[m, i]
-                first = np.int64(0)
-                pad = np.int64(0)
-                if lag > 10000:
-                    first = P[START]
-                    lag = (T * (lag // 10000) + lag % 10000 - 100) if T > 0 else t + 1
-                elif T > 0:
-                    first = P[START] + rec * T
-                    pad = mean[rec] >> 8
-                at = t - lag
-                if lag == 0:
-                    X[m, i] = half >> 1
-                else:
-                    X[m, i] = data[at] if at >= first else pad
-            s = np.int64(0)
-            r = nt[m, 2] + nt[m, 3] * rec
-            for i in range(nt[m, 0]):
-                s += W[r, i] * np.int64(X[m, i])
-            mu[m] = min(max(s >> (18 - fq), -(half << (fq + 1))), half << (fq + 1))
-        total = mu[0]
-        for k in range(NSTAGE):
-            pk = _stage_predict(sh[k], sw[k], sp[k, 0], sp[k, 3])
-            total = min(max(total + pk, -(half << (fq + 1))), half << (fq + 1))
-            mu[nols + k] = total
-        for i in range(ncomb):
-            X[nols, i] = mu[i]
-        s = np.int64(0)
-        rs = nt[nols, 2] + nt[nols, 3] * rec
-        for i in range(ncomb):
-            s += W[rs, i] * mu[i]
-        mu[ncomb] = min(max(s >> 18, -(half << (fq + 1))), half << (fq + 1))
+        while scalars[_RECORD] < records.shape[0] and records[scalars[_RECORD], 0] <= t:
+            scalars[_START], scalars[_PERIOD] = records[scalars[_RECORD], 0], records[scalars[_RECORD], 1]
+            scalars[_RECORD] += 1
+        line, above, period = np.int64(0), np.int64(0), scalars[_PERIOD]
+        if period > 0:
+            line = min((t - scalars[_START]) // period, _ROWS - 1)
+            above = _errors_above(errors, t, scalars[_START], period)
+        _predict_all(state, data, t, line)
+        column = t - scalars[_START] - line * period
+        if period > 0 and column < 3:
+            above = np.int64(0)
+            if column == 0:
+                for e in range(experts):
+                    centre[e] = mean[line] << (fraction - 8)
+        low = -half
+        if scalars[_MODULAR] and wide[line] > 600:
+            low += (centre[experts - 1] + (1 << (fraction - 1))) >> fraction
+        sample = low + ((np.int64(data[t]) - low) & (2 * half - 1)) if mode != DECODE else np.int64(0)
         last = np.int64(data[t - 1]) if t > 0 else np.int64(0)
-        if T > 0:
-            inrec = (t - P[START]) - rec * T
-            if inrec == 0:
-                for i in range(ncomb + 1):
-                    mu[i] = mean[rec] << (fq - 8)
-            if inrec < 3:
-                ec = np.int64(0)
-        main = mu[ncomb]
-        # the range of values
-        if P[WRAP]:
-            low = ((main + (1 << (fq - 1))) >> fq) - half
-        else:
-            low = -half
-        ne = ncomb + 1
-        # experts
-        for e in range(ne):
-            for k in range(NSC):
-                s16 = max(sc[e, k] >> 8, P[FLOOR])     # mean |error|, fq + 8 - 8 fractional bits -> Q(fq)
-                j = e * NSC + k
-                edge[j, 0] = (91 << 16) // (s16 * 64 + 1) * 64 if False else ((1 << 32) // s16)   # 1/scale
-                edge[j, 1] = _cdf((((low << fq) - (1 << (fq - 1)) - mu[e]) * ((1454 << 16) // (s16 * 1024 // 1024)) >> 10))
-                hi = low + (half << 1)
-                edge[j, 2] = _cdf((((hi << fq) - (1 << (fq - 1)) - mu[e]) * ((1454 << 16) // (s16 * 1024 // 1024)) >> 10))
-        node = np.int64(0)
-        lo = low
-        size = half << 1
-        sm_ = np.int64(data[t]) if mode != DECODE else np.int64(0)
-        if P[WRAP]:
-            sm_ = low + ((sm_ - low) & (2 * half - 1))
-        sl = _log2((sc[ncomb, 0] >> 8) + 1)
-        sl2 = _log2((sc[ncomb, 1] >> 8) + 1)
-        l1 = (last >> (width - 8)) & 255
-        c0 = np.int64(1)
-        for b in range(width):
-            size >>= 1
-            mid = lo + size
-            for e in range(ne):
-                for k in range(NSC):
-                    j = e * NSC + k
-                    s16 = max(sc[e, k] >> 8, P[FLOOR])
-                    fm = _cdf((((mid << fq) - (1 << (fq - 1)) - mu[e]) * ((1454 << 16) // s16)) >> 10)
-                    edge[j, 3] = fm
-                    num = edge[j, 2] - fm + (size >> (width - 9) if width > 9 else size)
-                    den = edge[j, 2] - edge[j, 1] + 2 * (size >> (width - 9) if width > 9 else size) + 2
-                    p = ((num + 1) << 12) // den
-                    p = min(max(p, 0), 4095)
-                    st = np.int64(STRETCH[p])
-                    x[2 * j] = st >> 1
-                    wl = min(max(_log2((size << (fq + 4)) // s16 + 1), 0), 15)
-                    a = (j * 16 + wl) * 33 + ((st + 2048 + 64) >> 7)
-                    aidx[j] = a
-                    x[2 * j + 1] = STRETCH[np.int64(amap[a]) >> 19] >> 1
-            j = ne * NSC * 2
-            rel = mid - (main >> fq)
-            relc = min(max(rel, -128), 127) + 128
-            wb = width - 1 - b
-            cidx[0] = (c0 & 0xFFFF) if width == 16 else ((c0 << 8) | l1)
-            cidx[1] = ((relc << 4) | wb) << 4 | sl & 15
-            cidx[2] = (((relc << 4) | wb) << 3 | ((main >> (fq - 3)) & 7)) & 0x3FFFF
-            for i in range(3):
-                x[j + i] = STRETCH[np.int64(cm[i, cidx[i]]) >> 19] >> 1
-            x[j + 3] = 256
-            wl = min(max(_log2((size << (fq + 4)) // max(sc[ncomb, 0] >> 8, P[FLOOR]) + 1), 0), 15)
-            s0 = b * 16 + wl
-            s1 = 256 + min(sl, 31) * 16 + wl
-            s2 = 768 + (ec * 16 if T > 0 else min(sl2, 31) * 16) + wl
-            s3 = 1280 + (rec * 16 if T > 0 else min(relc >> 3, 31) * 16) + wl
-            d0 = min(max(_dot(w[s0], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d1 = min(max(_dot(w[s1], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d2 = min(max(_dot(w[s2], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d3 = min(max(_dot(w[s3], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
-            d = (d0 + d1 + d2 + d3) >> 2
-            p = np.int64(SQUASH[d + LOGIT_LIMIT])
-            q = d + 2048
-            a = (min(sl2, 31) * 16 + wl) * 33 + (q >> 7)
-            wt = q & 127
-            pa = (np.int64(apm[a]) * (128 - wt) + np.int64(apm[a + 1]) * wt) >> 7
-            p = min(max((3 * p + pa) >> 2, 1), 65535)
-            bit = np.int64(code_bit(mode, coder, buffer, p, np.int64(sm_ >= mid)))
-            y = bit << 16
-            rate = P[LR] + P[LRX] // (1024 + t)
-            _train(w[s0], x, np.int32((y - np.int64(SQUASH[d0 + LOGIT_LIMIT])) * rate >> 14))
-            _train(w[s1], x, np.int32((y - np.int64(SQUASH[d1 + LOGIT_LIMIT])) * rate >> 14))
-            _train(w[s2], x, np.int32((y - np.int64(SQUASH[d2 + LOGIT_LIMIT])) * rate >> 14))
-            _train(w[s3], x, np.int32((y - np.int64(SQUASH[d3 + LOGIT_LIMIT])) * rate >> 14))
-            a += wt >> 6
-            apm[a] += ((y - bit * 16 + 8) - np.int64(apm[a])) >> 6
-            for jj in range(ne * NSC):
-                _adapt(amap, aidx[jj], bit, 500)
-                if bit:
-                    edge[jj, 1] = edge[jj, 3]
-                else:
-                    edge[jj, 2] = edge[jj, 3]
-            for i in range(3):
-                _adapt(cm[i], cidx[i], bit, 250)
-            if bit:
-                lo = mid
-            c0 = (c0 << 1) | bit
-        data[t] = lo
-        v = lo << fq
-        mag[t] = min(abs(v - mu[ncomb]), 1 << 24)
-        # learn
-        for e in range(ne):
-            err = abs(v - mu[e]) << 8
-            sc[e, 0] += ((err - sc[e, 0]) >> P[SRATE0])
-            sc[e, 1] += ((err - sc[e, 1]) >> P[SRATE1])
-        for m in range(nols):
-            r = nt[m, 2] + nt[m, 3] * rec
-            _covary(R[r], B[r], X[m], lo, nt[m, 0], nt[m, 1])
-        _covary(R[rs], B[rs], X[nols], v, ncomb, nt[nols, 1])
-        if T > 0:
-            mean[rec] += ((lo << 8) - mean[rec]) >> 8
-        if t % P[EVERY] == 0:
-            for m in range(nols):
-                r = nt[m, 2] + nt[m, 3] * rec
-                _solve(R[r], B[r], W[r], A, nt[m, 0], 18)
-            _solve(R[rs], B[rs], W[rs], A, ncomb, 14)
-        before = mu[0]
-        for k in range(NSTAGE):
-            e1 = v - before
-            e2 = v - mu[nols + k]
-            _stage_update(sh[k], sw[k], sp[k], e2)
-            _stage_push(sh[k], sp[k], e1)
-            before = mu[nols + k]
-    return 0
+        value = _code_sample(mode, coder, buffer, state, sample, last, low, line, above)
+        data[t] = value
+        _learn_all(state, t, line, value)
