@@ -168,9 +168,19 @@ class ModelProposer:
             self._seed,
             reply.index,
         )
-        text = extract_program(_storable(reply.text))
+        cut_off = self._prompt.grammar and reply.finish == "length"
+        text = whole_lines(reply.text) if cut_off else extract_program(_storable(reply.text))
         program = Program(self._template.language or detect_language(text), text) if text else None
         return Candidate(key, program, _storable(reply.text), reply.tokens, reply.logprob, reply.error)
+
+
+def whole_lines(text: str) -> str:
+    """Return a program of the DSL that was cut off, without its cut line and with its last name as output.
+
+    Empty where not one line is whole.
+    """
+    calls = text.split("\n")[:-1]
+    return "\n".join([*calls, f"output = sequence_{len(calls)}"]) if calls else ""
 
 
 def _told(verdict: Verdict) -> str:

@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ktray.dsl.grammar import grammar
 from ktray.errors import ConfigError
 from ktray.ports import Proposer
 from ktray.proposers.model import ModelProposer, PromptSettings
@@ -99,7 +100,7 @@ class ProposerSpec:
     def _sampler(self) -> TextSampler:
         if self.name == "openai":
             return EndpointSampler(self.endpoint, self.sampling)
-        return VllmSampler(self.engine, self.sampling, _grammar() if self.prompt.grammar else None)
+        return VllmSampler(self.engine, self.sampling, grammar() if self.prompt.grammar else None)
 
     def _check_model(self) -> None:
         if self.name not in MODELS:
@@ -123,9 +124,3 @@ def settings_hash(settings: dict[str, object]) -> str:
 
 def _plain(settings: dict[str, object]) -> dict[str, object]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-
-
-def _grammar() -> str:
-    from ktray.dsl.grammar import sampling_grammar
-
-    return sampling_grammar()

@@ -125,7 +125,9 @@ class VllmSampler:
             # Requests that a failed step leaves behind would come out of the next call.
             raise EngineDeadError(f"the engine of {self.model} died: {error!r}"[:300]) from error
         for (request, tokens), output in zip(parts, outputs, strict=True):
-            yield from (_reply(request, len(tokens), made) for made in output.outputs)
+            drawn = [_reply(request, len(tokens), made) for made in output.outputs]
+            # Greedy samples are all the same, and vLLM draws one of them.
+            yield from drawn if self._sampling.temperature else _repeated(drawn[0], request.samples)
 
     def _params(self, request: SampleRequest, prompt_tokens: int) -> Any:
         from vllm import SamplingParams
@@ -133,7 +135,7 @@ class VllmSampler:
 
         s = self._sampling
         return SamplingParams(
-            n=len(request.samples),
+            n=len(request.samples) if s.temperature else 1,
             seed=request.seed + request.samples.start,
             temperature=s.temperature,
             top_p=s.top_p,
@@ -164,6 +166,10 @@ def _split(request: SampleRequest, tokens: list[int]) -> Iterator[tuple[SampleRe
     for start in range(request.samples.start, request.samples.stop, MAX_SAMPLES_A_REQUEST):
         samples = range(start, min(start + MAX_SAMPLES_A_REQUEST, request.samples.stop))
         yield replace(request, samples=samples), tokens
+
+
+def _repeated(reply: Reply, samples: range) -> Iterator[Reply]:
+    return (replace(reply, index=index) for index in samples)
 
 
 def _too_long(request: SampleRequest, tokens: int, limit: int) -> Iterator[Reply]:
