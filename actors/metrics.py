@@ -8,15 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from ray.util.metrics import Counter, Gauge
 
 from ktray.priors import make_prior
-from ktray.programs import Candidate, Language, Outcome, Verdict
+from ktray.programs import Candidate, Outcome, Verdict
 from ktray.sequences import KtSequence
 
-#: The fixed price of a correct program, by language, for the dashboard alone.
-_PRICES = {Language.DSL: "uniform", Language.PYTHON: "gzip"}
+#: The prior whose fixed prices tell the bits saved: the dashboard's figure, not the archive's.
+_PRIOR = "uniform"
 
 
 class ProposeMetrics:
@@ -42,8 +41,8 @@ class VerifyMetrics:
         self._verified = Counter("ktray_verified", "candidates verified", ("outcome",))
         self._rate = Gauge("ktray_verified_per_second", "candidates verified a second by a worker")
         self._share = Gauge("ktray_correct_fraction", "share of a worker's verdicts that are correct")
-        self._saved = Counter("ktray_bits_saved", "bits saved over literals, under fixed prices")
-        self._priors = {language: make_prior(name) for language, name in _PRICES.items()}
+        self._saved = Counter("ktray_bits_saved", "bits saved over literals, under the uniform prior")
+        self._prior = make_prior(_PRIOR)
         self._seen = self._correct = 0
 
     def note(
@@ -69,18 +68,18 @@ class VerifyMetrics:
         verdicts: Sequence[Verdict],
         sequences: Mapping[str, KtSequence],
     ) -> float:
+        correct = [
+            (candidate.key.sequence_id, candidate.program)
+            for candidate, verdict in zip(candidates, verdicts, strict=True)
+            if verdict.outcome is Outcome.CORRECT and candidate.program is not None
+        ]
         best: dict[str, float] = {}
-        for language, prior in self._priors.items():
-            correct = [
-                (candidate.key.sequence_id, candidate.program)
-                for candidate, verdict in zip(candidates, verdicts, strict=True)
-                if verdict.outcome is Outcome.CORRECT and candidate.program is not None
-                if candidate.program.language is language
-            ]
-            prices = prior.prices([program for _, program in correct]) if correct else np.zeros(0)
-            for (sequence_id, _), price in zip(correct, prices, strict=True):
-                saved = 8.0 * len(sequences[sequence_id]) - price
-                best[sequence_id] = max(best.get(sequence_id, 0.0), saved)
+        prices = (
+            self._prior.prices([program for _, program in correct]).tolist() if correct else list[float]()
+        )
+        for (sequence_id, _), price in zip(correct, prices, strict=True):
+            saved = 8.0 * len(sequences[sequence_id]) - price
+            best[sequence_id] = max(best.get(sequence_id, 0.0), saved)
         return sum(best.values())
 
 

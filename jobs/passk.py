@@ -35,7 +35,7 @@ from ktray.studies.logs import SampleSeries, read_series
 from ktray.studies.passk import doubling_gains, pass_curve, powers_of_two
 from ktray.studies.taxonomy import Taxonomy, taxonomy
 
-PRICES = ("auto", "uniform", "adaptive", "gzip", "raw")
+PRICES = ("uniform", "adaptive", "gzip", "raw")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ class Config:
 
     runs: str = option("", "comma-separated run directories of jobs.sample or jobs.compress")
     out: Path = option(Path("study"), "folder for tables, plots and metrics.json")
-    price: str = option(
-        "auto", "fixed prices of bits@k: auto (DSL uniform, Python gzip), uniform, adaptive, ..."
-    )
+    price: str = option("uniform", "prior whose fixed prices bits@k uses: uniform, adaptive, gzip, raw")
     bands: str = option("", "comma-separated lengths that cut sequences into bands, in elements: 32,64,128")
     ks: str = option("all", "numbers of samples to estimate: all, powers (of two), or a list: 1,10,100")
     resamples: int = option(1000, "bootstrap resamples over sequences (0: no intervals)")

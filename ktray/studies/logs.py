@@ -25,9 +25,6 @@ from ktray.studies.bitsk import PricedItem
 from ktray.studies.passk import ItemSamples
 from ktray.studies.taxonomy import JudgedSample
 
-#: The fixed price of each language's programs in `auto`.
-_AUTO = {Language.DSL: "uniform", Language.PYTHON: "gzip"}
-
 #: What telling a program from a literal costs, in both ledgers' simplest form.
 FLAG_BITS = 1.0
 
@@ -86,7 +83,7 @@ class SampleSeries:
         ]
 
     def priced(self, prior: str) -> list[PricedItem]:
-        """Return what bits@k is estimated from, under a prior's fixed prices or `auto`."""
+        """Return what bits@k is estimated from, under a prior's fixed prices."""
         price = prices(prior, (s.program for ss in self.samples.values() for s in ss if _right(s)))
         return [
             PricedItem(
@@ -122,24 +119,12 @@ def _right(sample: Sample) -> bool:
 
 
 def prices(prior: str, programs: Iterable[Program | None]) -> dict[Program, float]:
-    """Return the fixed price (bits, without flag) of each program, `inf` where the prior cannot code it.
-
-    `auto` prices the DSL by `uniform` and Python by `gzip`, as archives of mixed languages code them.
-    """
+    """Return each program's fixed price (bits, without flag), `inf` where the prior cannot code it."""
     distinct = sorted({program for program in programs if program is not None})
-    if prior != "auto":
-        return _priced(prior, distinct)
-    found: dict[Program, float] = {}
-    for language, name in _AUTO.items():
-        found |= _priced(name, [program for program in distinct if program.language is language])
-    return found
-
-
-def _priced(prior: str, programs: Sequence[Program]) -> dict[Program, float]:
-    if not programs:
+    if not distinct:
         return {}
-    bits: NDArray[np.float64] = make_prior(prior).prices(programs)
-    return dict(zip(programs, bits.tolist(), strict=True))
+    bits: NDArray[np.float64] = make_prior(prior).prices(distinct)
+    return dict(zip(distinct, bits.tolist(), strict=True))
 
 
 def read_series(runs: Sequence[Path]) -> list[SampleSeries]:
