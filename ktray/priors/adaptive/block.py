@@ -112,11 +112,11 @@ class BlockEncoder:
 
     def _add_literal(self, values: Values) -> None:
         self._desk.kind(_LITERAL)
-        self._sink.drain(self._desk)
+        before = self._desk.spent()
         if self._sized:
-            before = self._desk.spent()
             self._desk.size(len(values))
-            self._literal_bits += self._desk.spent() - before
+        self._literal_bits += self._desk.spent() - before
+        self._sink.drain(self._desk)
         self._literal_bits += self._literals.encode(values, self._sink)
 
 

@@ -56,9 +56,13 @@ class Desk:
 
     def restart(self, counts: Counts) -> None:
         """Forget what was learned and start from `counts`."""
-        self.models["chance"][0] = counts.chance
-        self.models["seen"][0] = counts.seen
+        self.models["counters"][0] = counts.counters
         self.models["weights"][0] = counts.weights
+
+    def counts(self) -> Counts:
+        """Return what was learned so far."""
+        model = self.models[0]
+        return Counts(model["counters"].copy(), model["weights"].copy())
 
     def spent(self) -> float:
         """Return the bits of everything walked through so far."""

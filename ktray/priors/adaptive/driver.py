@@ -222,7 +222,7 @@ def _code_items(m: Model, data: Bytes, t: Tape, begin: int, end: int) -> None:
     wide = code_bit(m, data, 1, 1 << 22, _D_ESCAPE, 0, wide) == 1
     before = 256
     for k in range(begin, end):
-        _contexts(m, _D_ITEM, before, 0)
+        _contexts(m, _D_ITEM, before >> 4, 0)
         if wide:
             t.items[k] = code_gamma(m, data, _D_GAMMA, t.items[k])
         else:
@@ -546,12 +546,12 @@ def plain_bound(tapes: Tapes, n: int, values: Bytes) -> int:
     Something can be said of programs of byte-sized integers that run and give `values`.
     """
     t = tapes[0]
-    bits = 40
+    bits = 24
     for i in range(n):
         line = t.lines[i]
         if not run_line(t, i):
             return -1
-        bits += 16 + 3 * i
+        bits += 8 + i
         if line[OP] == SET_LIST:
             bits += 9 * line[Y]
             if t.lowest[i] < 0 or t.highest[i] > 255:
@@ -560,7 +560,7 @@ def plain_bound(tapes: Tapes, n: int, values: Bytes) -> int:
             for column in range(X, COLUMNS):
                 if line[column] < 0 or line[column] > 256:
                     return -1
-                bits += 10 if line[column] else 0
+                bits += 9 if line[column] else 0
     begin = t.begin[n - 1]
     if t.begin[n] - begin != len(values):
         return -1

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ktray.coding.binary import decode_bit
 from ktray.errors import ArchiveError, ConfigError
 from ktray.literals import general
 from ktray.literals.settings import PRESETS, MixerSettings
@@ -129,31 +130,34 @@ class MixedLiterals:
         self._desk = desk
         self._state = general.new_state(MixerSettings.from_header(settings))
         self._events = np.zeros(0, dtype=np.int32)
+        self._bits = 0.0
 
     def weigh(self, values: Values) -> float:
         """Return the exact bits of `values`; the model has then learned them."""
         self._events = np.empty(8 * len(values), dtype=np.int32)
-        return float(_learn_events(self._state, values, self._events)) / 65536
+        _learn_events(self._state, values, self._events)
+        ones = self._events >> 1
+        self._bits = float((16 - np.log2(np.where(self._events & 1, ones, 65536 - ones))).sum())
+        return self._bits
 
     def encode(self, values: Values, sink: Sink) -> float:
         """Code the values weighed last; return their bits."""
         sink.take(self._events, len(self._events))
-        ones = self._events >> 1
-        return float((16 - np.log2(np.where(self._events & 1, ones, 65536 - ones))).sum())
+        return self._bits
 
     def decode(self, n: int) -> Values:
         """Return the next n values, and learn them."""
         parts = [np.zeros(0, dtype=np.uint8)]
         for start in range(0, n, STRETCH):
             part = np.zeros(min(STRETCH, n - start), dtype=np.uint8)
-            _decode_bytes(self._state, self._desk.coder, self._desk.data, part)
+            _decode_values(self._state, self._desk.coder, self._desk.data, part)
             parts.append(part)
             self._desk.check()
         return np.concatenate(parts)
 
     def learn(self, values: Values) -> None:
         """Learn a program's output."""
-        general.cost_bytes(self._state, values)
+        _learn_events(self._state, values, np.empty(8 * len(values), dtype=np.int32))
 
 
 def _stretches(values: Values) -> Iterator[Values]:
@@ -162,21 +166,22 @@ def _stretches(values: Values) -> Iterator[Values]:
 
 
 @njit(cache=True)
-def _learn_events(state: object, values: Values, events: NDArray[np.int32]) -> int:
-    """Learn `values`; note each bit's probability and value; return the cost in 1/65536 bits."""
-    cost = np.int64(0)
+def _learn_events(state: Any, values: Values, events: NDArray[np.int32]) -> None:
+    """Learn `values`; note each bit with the probability that it had."""
     for i in range(len(values)):
         for shift in range(7, -1, -1):
             bit = (np.int64(values[i]) >> shift) & 1
-            p = general.predict(state)
-            events[8 * i + 7 - shift] = 2 * p + bit
-            cost += general.cost_of(p if bit else 65536 - p)
+            events[8 * i + 7 - shift] = 2 * general.predict(state) + bit
             general.update(state, bit)
-    return cost
 
 
 @njit(cache=True)
-def _decode_bytes(state: object, coder: NDArray[np.int64], data: Bytes, values: Values) -> None:
-    """Fill `values` from the stream."""
+def _decode_values(state: Any, coder: NDArray[np.int64], data: Bytes, values: Values) -> None:
+    """Fill `values` from the stream, and learn them."""
     for i in range(len(values)):
-        values[i] = general.decode_byte(state, coder, data)
+        value = np.int64(0)
+        for _ in range(8):
+            bit = decode_bit(coder, data, general.predict(state))
+            general.update(state, bit)
+            value = value * 2 + bit
+        values[i] = value

@@ -16,7 +16,7 @@ from ktray.coding.binary import decode_bit
 from ktray.literals.fixed import LOGIT_LIMIT, RECIPROCAL, SQUASH, STRETCH
 
 #: Hashed counters, and the most contexts that one decision mixes.
-SLOTS = 1 << 16
+SLOTS = 1 << 18
 CONTEXTS = 6
 INPUTS = CONTEXTS + 2
 MIXERS = 128
@@ -35,22 +35,23 @@ PARTS = ("flag", "functions", "references", "arguments", "lengths", "literals")
 
 Bytes = NDArray[np.uint8]
 
-_COUNT_LIMIT = 1000
+#: A counter holds 22 bits of probability above 9 bits of how often it was updated, which stop at the limit.
+COUNT_BITS = 9
+COUNT_LIMIT = 500
+BLANK_COUNTER = 1 << (21 + COUNT_BITS)
 _WEIGHT_BITS = 16
 #: Learning rate of the mixers, in 1/1024.
 _LEARNING = 4
 
 
 #: All state of the model in one record, which compiled code updates in place.
-#: `chance` holds the probabilities of a one bit (22 bits), `seen` how often each was updated, `weights` the
-#: mixers' weights. `bases` are the hashed contexts of the decision at hand. `mode` is the mode, the row and the
-#: column of the ledger, and the number of events. `events` are the decisions coded when not decoding, 2 x
-#: probability + bit, until the range coder takes them; `coder` is the decoder's state. `bits` and `ledger` add up
-#: costs by part, and by line and part.
+#: `counters` hold the probabilities of a one bit, `weights` the mixers' weights; `bases` are the hashed contexts
+#: of the decision at hand. `mode` is the mode, the row and the column of the ledger, and the number of events.
+#: `events` are the decisions coded when not decoding, 2 x probability + bit, until the range coder takes them;
+#: `coder` is the decoder's state. `bits` and `ledger` add up costs by part, and by line and part.
 MODEL = np.dtype(
     [
-        ("chance", np.int32, (SLOTS,)),
-        ("seen", np.int16, (SLOTS,)),
+        ("counters", np.int32, (SLOTS,)),
         ("weights", np.int32, (MIXERS, INPUTS)),
         ("bases", np.int64, (CONTEXTS,)),
         ("slots", np.int64, (CONTEXTS,)),
@@ -74,7 +75,7 @@ def blank_weights() -> NDArray[np.int32]:
     return weights
 
 
-#: Types of compiled signatures; Python hands models over in arrays of one, which costs less than bare records.
+#: Types of compiled signatures; Python hands models over in arrays of one, cheaper to pass than bare records.
 MODEL_TYPE = from_dtype(MODEL)
 BYTES_TYPE = types.Array(types.uint8, 1, "C", readonly=True)
 MODELS_TYPE = types.Array(MODEL_TYPE, 1, "C")
@@ -119,10 +120,10 @@ def _learn(m: Model, k: int, mixer: int, prior: int, error: int, bit: int) -> No
     for i in range(k):
         weights[i] += (step * m.inputs[i] + (1 << 17)) >> 18
         slot = m.slots[i]
-        n = m.seen[slot]
-        m.chance[slot] += (((bit << 22) - bit - m.chance[slot]) * RECIPROCAL[n]) >> 16
-        if n < _COUNT_LIMIT:
-            m.seen[slot] = n + 1
+        chance = m.counters[slot] >> COUNT_BITS
+        seen = m.counters[slot] & ((1 << COUNT_BITS) - 1)
+        chance += (((bit << 22) - bit - chance) * RECIPROCAL[seen]) >> 16
+        m.counters[slot] = (chance << COUNT_BITS) | min(seen + 1, COUNT_LIMIT)
     weights[CONTEXTS] += (step * prior + (1 << 17)) >> 18
     weights[CONTEXTS + 1] += (step * 256 + (1 << 17)) >> 18
 
@@ -137,7 +138,7 @@ def code_bit(m: Model, data: Bytes, k: int, node: int, mixer: int, prior: int, b
     for i in range(k):
         slot = (((m.bases[i] ^ spread) * 0x2C1B3C6D) >> 13) & (SLOTS - 1)
         m.slots[i] = slot
-        logit = STRETCH[m.chance[slot] >> 10]
+        logit = STRETCH[m.counters[slot] >> (10 + COUNT_BITS)]
         m.inputs[i] = logit
         total += weights[i] * logit
     total += weights[CONTEXTS] * prior + weights[CONTEXTS + 1] * 256
