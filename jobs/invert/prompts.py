@@ -38,7 +38,7 @@ class Config:
     out: Path | None = option(None, "prompts file to write (JSON lines)")
     algorithms: str = option(ALGORITHMS, "comma-separated algorithms")
     tasks: str = option(TASKS, "comma-separated tasks")
-    blinding: str = option("0", "comma-separated blinding levels, 0 to 3")
+    blinding: str | int = option("0", "comma-separated blinding levels, 0 to 3")
     formats: str = option("list", "comma-separated output formats")
     shots: int = option(0, "solved examples in a prompt, taken out of the inputs")
     templates: Path | None = option(None, "folder of template files that replace ours")

@@ -74,9 +74,9 @@ def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
                 each.close()
 
 
-def words(text: str) -> list[str]:
-    """Return the comma-separated words of an option."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+def words(text: str | float) -> list[str]:
+    """Return the comma-separated words of an option (a lone number in YAML is a number, not a text)."""
+    return [word.strip() for word in str(text).split(",") if word.strip()]
 
 
 def algorithm_names(text: str) -> list[str]:
@@ -84,7 +84,7 @@ def algorithm_names(text: str) -> list[str]:
     return [algorithm(name).name for name in words(text)]
 
 
-def numbers(text: str, option_name: str) -> list[int]:
+def numbers(text: str | int, option_name: str) -> list[int]:
     """Return the whole numbers of an option. Raises ConfigError for anything else."""
     try:
         return [int(word) for word in words(text)]

@@ -42,7 +42,7 @@ class Config:
     out: Path | None = option(None, "Parquet file to write")
     algorithms: str = option(ALGORITHMS, "comma-separated algorithms")
     directions: str = option("encode,decode", "comma-separated: encode, decode")
-    blinding: str = option("0", "comma-separated blinding levels of the traced programs")
+    blinding: str | int = option("0", "comma-separated blinding levels of the traced programs")
     limit: int | None = option(None, "only the first so many inputs")
     steps: int = option(4000, "steps kept of a trace")
     text: int = option(160, "characters kept of a value")
