@@ -29,8 +29,9 @@ from ktray.sequences import KtSequence, Values
 #: Times that a shard is given to an engine whole, and then a sequence alone, before it counts as failed.
 _TRIES = 2
 
-#: Columns that tell what proposing a shard took; `began` and `ended` are seconds of the machine's clock.
-SPENT = ("samples", "tokens", "prompt_tokens", "errors", "began", "ended")
+#: Columns that tell what proposing a shard took: `began` and `ended` are seconds of the machine's clock,
+#: `cpu_seconds` those of the replica's process (its children's, and GPUs', not included).
+SPENT = ("samples", "tokens", "prompt_tokens", "errors", "began", "ended", "cpu_seconds")
 
 
 class ProposeActor:
@@ -43,13 +44,14 @@ class ProposeActor:
 
     def __call__(self, row: pa.Table) -> pa.Table:
         shard, samples, path = unpack(row)
-        began = time.time()
+        began, cpu = time.time(), time.process_time()
         sequences = shard_sequences(self._blocks, shard)
         with Tries(path) as tries:
             candidates = list(self._shard(row, sequences, samples, tries))
         usage = self._usage(candidates)
-        spent = (usage.samples, usage.tokens, usage.prompt_tokens, usage.errors, began, time.time())
-        self._metrics.note(len(candidates), usage.tokens, spent[-1] - began)
+        used = (usage.samples, usage.tokens, usage.prompt_tokens, usage.errors)
+        spent = (*used, began, time.time(), time.process_time() - cpu)
+        self._metrics.note(len(candidates), usage.tokens, time.time() - began)
         table = candidates_table(candidates, [None] * len(candidates))
         for name, value in zip(SPENT, spent, strict=True):
             row = row.append_column(name, pa.array([value]))

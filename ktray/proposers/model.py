@@ -107,6 +107,11 @@ class ModelProposer:
         """Return what the candidates depend on."""
         return self._settings
 
+    @property
+    def sampler(self) -> TextSampler:
+        """The sampler that is asked."""
+        return self._sampler
+
     def take_usage(self) -> Usage:
         """Return what was used since the last call."""
         usage, self._usage = self._usage, Usage()
@@ -114,7 +119,11 @@ class ModelProposer:
 
     def propose(self, sequences: Sequence[KtSequence], samples: range) -> Iterator[Candidate]:
         """Yield one candidate for each sequence and sample index; a failed sample carries its error."""
-        return self._sample([self._request(sequence, samples) for sequence in sequences])
+        return self._sample(self.requests(sequences, samples))
+
+    def requests(self, sequences: Sequence[KtSequence], samples: range) -> list[SampleRequest]:
+        """Return what the sampler is asked for."""
+        return [self._request(sequence, samples) for sequence in sequences]
 
     def refine(self, failures: Iterable[tuple[KtSequence, Failure]]) -> Iterator[Candidate]:
         """Yield one candidate for each failure, with the same sequence and sample index."""

@@ -115,10 +115,8 @@ class VllmSampler:
     def _generate(self, parts: list[tuple[SampleRequest, list[int]]]) -> Iterator[Reply]:
         if not parts:
             return
-        prompts = [{"prompt_token_ids": tokens} for _, tokens in parts]
-        params = [self._params(request, len(tokens)) for request, tokens in parts]
         try:
-            outputs = self._llm.generate(prompts, params, use_tqdm=False, lora_request=self._lora)
+            outputs = self._llm.generate(*self._inputs(parts), use_tqdm=False, lora_request=self._lora)
         except ValueError:
             raise  # refused before it was begun; vLLM has withdrawn the call's other requests
         except Exception as error:
@@ -128,6 +126,15 @@ class VllmSampler:
             drawn = [_reply(request, len(tokens), made) for made in output.outputs]
             # Greedy samples are all the same, and vLLM draws one of them.
             yield from drawn if self._sampling.temperature else _repeated(drawn[0], request.samples)
+
+    def inputs(self, requests: Sequence[SampleRequest]) -> tuple[Any, list[dict[str, Any]], list[Any]]:
+        """Return the engine itself, and the prompts and parameters it is given for requests: for benches."""
+        parts = [part for request in requests for part in _split(request, self._tokens(request))]
+        return self._llm, *self._inputs(parts)
+
+    def _inputs(self, parts: list[tuple[SampleRequest, list[int]]]) -> tuple[list[dict[str, Any]], list[Any]]:
+        prompts = [{"prompt_token_ids": tokens} for _, tokens in parts]
+        return prompts, [self._params(request, len(tokens)) for request, tokens in parts]
 
     def _params(self, request: SampleRequest, prompt_tokens: int) -> Any:
         from vllm import SamplingParams
