@@ -25,7 +25,8 @@ _GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = 1, 2, 3, 4, 5
 class BlockModel(Coded, Protocol):
     """A model for one block. `header` begins with the model's number."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def header(self) -> bytes:
         """What a decoder needs to make the same model."""
@@ -75,7 +76,9 @@ class GeneralModel:
 
 
 class NucleotideModel:
-    """Values 0..7 seen as base and case; `bases` maps a value to base | case << 2, complements summing to 3."""
+    """Values 0..7 seen as base and case; `bases` maps a value to base | case << 2, complements summing to
+    3.
+    """
 
     name = "nucleotides"
     bits = 3
@@ -88,8 +91,8 @@ class NucleotideModel:
         return bytes([_NUCLEOTIDES]) + self._bases + bytes([self._log_rows])
 
     def for_sample(self, start: int, n: int) -> NucleotideModel:
-        """Small tables."""
-        return NucleotideModel(self._bases, min(self._log_rows, 16))
+        """The same tables: hashes must not collide more than in the block."""
+        return NucleotideModel(self._bases, self._log_rows)
 
     def load(self, data: Values) -> Values:
         """Base and case of each value."""
@@ -149,7 +152,8 @@ class SignalModel:
         if self.bits == 8:
             return data.view(np.int8).astype(np.int32)
         padded = np.concatenate([data, np.zeros(len(data) % 2, np.uint8)])
-        return padded.view("<i2").astype(np.int32)
+        samples: NDArray[np.int32] = padded.view("<i2").astype(np.int32)
+        return samples
 
     def blank(self, n: int) -> NDArray[np.int32]:
         """No samples yet."""

@@ -1,7 +1,7 @@
 """Whole blocks of bytes to payloads and back: the first byte names the model, its settings follow.
 
-`decode_bytes(encode_bytes(data), len(data)) == data`, and no payload is longer than 1 + len(data). Which model is
-taken is measured on a sample of the block; the decoder reads it.
+`decode_bytes(encode_bytes(data), len(data)) == data`, and no payload is longer than 1 + len(data). Which
+model is taken is measured on a sample of the block; the decoder reads it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from ktray.literals.settings import check_preset
 from ktray.sequences import Values
 
 _STORED = b"\x00"
-#: Candidates are compared on so many bytes from the block's middle.
+#: Candidates are compared on so many bytes from the block's middle; nucleotides on more, for their contexts.
 SAMPLE_BYTES = 32768
+_SAMPLE_SYMBOLS = 131072
 
 
 def encode_bytes(data: Values, preset: str = "default", hint: str = "") -> bytes:
@@ -37,7 +38,7 @@ def decode_bytes(payload: bytes, n: int) -> Values:
     if not payload or payload[:1] == _STORED:
         raise ArchiveError(f"{len(payload)} literal bytes for {n} values; the archive is damaged")
     model, size = model_of_header(payload, n)
-    return decode_all(model, np.frombuffer(payload, np.uint8)[size:], n)
+    return decode_all(model, np.frombuffer(payload, np.uint8)[size:].copy(), n)
 
 
 def choose_model(data: Values, preset: str, hint: str = "") -> BlockModel:
@@ -51,6 +52,7 @@ def choose_model(data: Values, preset: str, hint: str = "") -> BlockModel:
             )
     if len(models) == 1:
         return models[0]
-    start = max(0, len(data) // 2 - SAMPLE_BYTES // 2) // 2 * 2
-    sample = data[start : start + SAMPLE_BYTES]
+    size = _SAMPLE_SYMBOLS if any(model.name == "nucleotides" for model in models) else SAMPLE_BYTES
+    start = max(0, len(data) // 2 - size // 2) // 2 * 2
+    sample = data[start : start + size]
     return min(models, key=lambda model: price_all(model.for_sample(start, len(sample)), sample))

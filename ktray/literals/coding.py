@@ -17,7 +17,7 @@ from ktray.coding.binary import (
     new_encoder,
     reserve,
 )
-from ktray.literals.fixed import cost_of
+from ktray.literals.fixed import Integer, cost_of
 from ktray.sequences import Values
 
 ENCODE, DECODE, PRICE = 0, 1, 2
@@ -29,10 +29,10 @@ _STRETCH = 4096  # elements coded between looks at the space left
 
 
 @njit(cache=True)
-def code_bit(mode: int, coder: State, buffer: Bytes, p1: int, bit: int) -> int:
+def code_bit(mode: Integer, coder: State, buffer: Bytes, p1: Integer, bit: Integer) -> Integer:
     """Encode or price `bit`, or decode it (then `bit` is ignored); returns the bit. `p1` is P(1) of 65536."""
     if mode == DECODE:
-        return np.int64(decode_bit(coder, buffer, p1))  # type: ignore[return-value]
+        return np.int64(decode_bit(coder, buffer, p1))
     if mode == ENCODE:
         encode_bit(coder, buffer, p1, bit)
     else:
@@ -46,9 +46,10 @@ def pricing_coder() -> State:
 
 
 class Coded(Protocol):
-    """A model over the elements of a block: `bits` binary decisions an element, `width` bytes each."""
+    """A model over the elements of a block: `bits` binary decisions an element."""
 
-    bits: int
+    @property
+    def bits(self) -> int: ...
 
     def load(self, data: Values) -> Any:
         """The elements of `data`, as the model's loop wants them."""
@@ -76,7 +77,7 @@ def encode_all(model: Coded, data: Values) -> bytes:
         out = reserve(coder, out, (stop - start) * model.bits)
         model.code(ENCODE, coder, out, elements, start, stop)
     out = reserve(coder, out, 1)
-    return out[: finish(coder, out)].tobytes()
+    return bytes(out[: finish(coder, out)].tobytes())
 
 
 def decode_all(model: Coded, payload: Values, n: int) -> Values:

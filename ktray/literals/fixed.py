@@ -5,9 +5,14 @@ All are built with integer arithmetic alone, so every machine has the same ones.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+#: An int64 within compiled code, a Python or numpy integer in interpreted code.
+Integer = Any
 
 #: Logits are fixed point with 8 fractional bits; `SQUASH` covers -LOGIT_LIMIT..LOGIT_LIMIT.
 LOGIT_LIMIT = 2815
@@ -120,7 +125,7 @@ NEXT_STATE, STATE_COUNTS = _state_tables()
 
 
 @njit(cache=True)
-def cost_of(p: int) -> int:
+def cost_of(p: Integer) -> Integer:
     """-log2(p / 65536) in 1/65536 bits, for the probability p in 1..65536 of what came."""
     if p >= 4096:
         return np.int64(COST[p >> 4])

@@ -1,11 +1,13 @@
 """The general context-mixing model: predicts the bits of bytes from many contexts at once.
 
-Its state is a tuple of arrays (`new_state` names them), so that compiled loops elsewhere can drive it. Every
-operation is on integers that fit 64 bits: compiled and interpreted runs, on any machine, give the same numbers.
+Its state is a tuple of arrays (`new_state` names them), so that compiled loops elsewhere can drive it.
+Every operation is on integers that fit 64 bits: compiled and interpreted runs, on any machine, give the
+same numbers.
 
-A bit's path: each context owns a bucket of 15 bit histories for the byte's present half, and remembers the byte
-that followed it last; adaptive maps turn histories, runs and matches into probabilities; seven sets of weights,
-each chosen by a small context, mix their logits; a second layer mixes the seven, adaptive maps correct the result.
+A bit's path: each context owns a bucket of 15 bit histories for the byte's present half, and remembers
+the byte that followed it last; adaptive maps turn histories, runs and matches into probabilities; seven
+sets of weights, each chosen by a small context, mix their logits; a second layer mixes the seven,
+adaptive maps correct the result.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from ktray.literals.fixed import (
     INPUT_LIMIT,
     LOGIT_LIMIT,
     NEXT_STATE,
-    RECIPROCAL,
     SQUASH,
     STATE_COUNTS,
     STRETCH,
+    Integer,
 )
 from ktray.literals.mixing import adapt, dot, train
-from ktray.literals.settings import MAX_CONTEXTS, MixerSettings
+from ktray.literals.settings import MixerSettings
 
 State = tuple[NDArray[Any], ...]
 
@@ -44,8 +46,10 @@ _APM_STEPS = 33
 _SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.int64)
 
 # Cells of the scalars: the byte so far with a leading one, the node within its half, bits of it known;
-# the last 4, 8 and 12 bytes; bytes seen; masks of the history, buckets and runs; the prediction; learning rates;
-# hashes of the present word and the two before; letters of it; where the present line and the one above begin, its
+# the last 4, 8 and 12 bytes; bytes seen; masks of the history, buckets and runs; the prediction;
+# learning rates;
+# hashes of the present word and the two before; letters of it; where the present line and the one above
+# begin, its
 # first byte; classes of the last eight bytes; open brackets; a sink for reads that only warm the cache.
 (_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = (
     range(14)
@@ -103,11 +107,12 @@ def _aligned(size: int) -> NDArray[np.uint8]:
 def _ramp() -> NDArray[np.int32]:
     """The identity of adaptive maps: the probability of each of 33 logits."""
     logits = (np.arange(_APM_STEPS) - 16) * 128
-    return SQUASH[np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
+    ramp: NDArray[np.int32] = SQUASH[np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
+    return ramp
 
 
 @njit(cache=True)
-def _hash(a: int, b: int) -> int:
+def _hash(a: Integer, b: Integer) -> Integer:
     """A 32-bit hash of two values below 2**32."""
     h = ((a * 0x2F0B4C47) & 0xFFFFFFFF) ^ ((b * 0x1E35A7BD) & 0xFFFFFFFF)
     h = (h ^ (h >> 15)) * 0x2C1B3C6D
@@ -115,22 +120,24 @@ def _hash(a: int, b: int) -> int:
 
 
 @njit(cache=True)
-def _spread(context: int, half: int) -> int:
+def _spread(context: Integer, half: Integer) -> Integer:
     """63 well-mixed bits of a context and the byte's first half (0 before it is known)."""
     return ((context + half * 0x3D4D51CB) & 0xFFFFFFFF) * 0x6B43A9B5
 
 
 @njit(cache=True)
-def _find_buckets(buckets: Any, mask: int, hashes: Any, half: int, places: Any) -> int:
-    """Set `places` to the contexts' buckets; a new one takes the place of the least used of three neighbours."""
-    warm = 0
+def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> Integer:
+    """Set `places` to the contexts' buckets; a new one takes the place of the least used of three
+    neighbours.
+    """
+    warm: Integer = 0
     for i in range(hashes.shape[0]):  # reads that do not wait for each other
         warm += np.int64(buckets[((_spread(hashes[i], half) >> 22) & mask) << 4])
     for i in range(hashes.shape[0]):
         spread = _spread(hashes[i], half)
         check = max((spread >> 52) & 255, 1)
         best = np.int64(-1)
-        least = 1000
+        least: Integer = 1000
         for j in range(3):
             at = (((spread >> 22) & mask) ^ j) << 4
             found = np.int64(buckets[at])
@@ -151,7 +158,7 @@ def _find_buckets(buckets: Any, mask: int, hashes: Any, half: int, places: Any) 
 
 
 @njit(cache=True)
-def _character_class(byte: int) -> int:
+def _character_class(byte: Integer) -> Integer:
     """1 letter, 2 digit, 3 space, 4 newline, 5 punctuation, 6 opening, 7 closing, 8 beyond ASCII, 9 other."""
     letter = byte | 32
     if 97 <= letter <= 122:
@@ -172,7 +179,7 @@ def _character_class(byte: int) -> int:
 
 
 @njit(cache=True)
-def _follow_text(scalars: Any, byte: int) -> None:
+def _follow_text(scalars: Any, byte: Integer) -> None:
     """Keep track of words, lines, brackets and classes of characters."""
     kind = _character_class(byte)
     scalars[_CLASSES] = ((scalars[_CLASSES] << 4) | kind) & 0xFFFFFFFF
@@ -234,7 +241,7 @@ def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> No
 
 
 @njit(cache=True)
-def _find_runs(runs: Any, mask: int, hashes: Any, places: Any, found: Any) -> None:
+def _find_runs(runs: Any, mask: Integer, hashes: Any, places: Any, found: Any) -> None:
     """For each context the byte that followed it last, and how often in a row."""
     for i in range(hashes.shape[0]):
         spread = (hashes[i] * 0x3C6EF35F) >> 16
@@ -250,7 +257,7 @@ def _find_runs(runs: Any, mask: int, hashes: Any, places: Any, found: Any) -> No
 
 
 @njit(cache=True)
-def _learn_runs(runs: Any, places: Any, byte: int) -> None:
+def _learn_runs(runs: Any, places: Any, byte: Integer) -> None:
     for i in range(places.shape[0]):
         run = np.int64(runs[places[i]])
         count = (run >> 8) & 15
@@ -292,7 +299,7 @@ def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
 
 
 @njit(cache=True)
-def _length_bucket(length: int) -> int:
+def _length_bucket(length: Integer) -> Integer:
     """0..28: exact below 16, coarser above."""
     if length < 16:
         return length
@@ -307,10 +314,12 @@ def _length_bucket(length: int) -> int:
 
 @njit(cache=True)
 def _history_inputs(
-    c0: int, bits: int, node: int, buckets: Any, places: Any, maps: Any, used: Any, x: Any
-) -> int:
-    """Two inputs a context from its bit history; returns how many of the first five contexts know something."""
-    known = 0
+    c0: Integer, bits: Integer, node: Integer, buckets: Any, places: Any, maps: Any, used: Any, x: Any
+) -> Integer:
+    """Two inputs a context from its bit history; returns how many of the first five contexts know
+    something.
+    """
+    known: Integer = 0
     for i in range(places.shape[0]):
         history = np.int64(buckets[places[i] + node])
         used[i] = history
@@ -322,7 +331,7 @@ def _history_inputs(
 
 
 @njit(cache=True)
-def _run_inputs(c0: int, bits: int, found: Any, maps: Any, used: Any, x: Any, first: int) -> None:
+def _run_inputs(c0: Integer, bits: Integer, found: Any, maps: Any, used: Any, x: Any, first: Integer) -> None:
     """One input a context: whether the byte that followed last comes again."""
     for i in range(found.shape[0]):
         run = found[i]
@@ -333,7 +342,7 @@ def _run_inputs(c0: int, bits: int, found: Any, maps: Any, used: Any, x: Any, fi
 
 
 @njit(cache=True)
-def _match_inputs(c0: int, bits: int, matches: Any, maps: Any, x: Any, first: int) -> int:
+def _match_inputs(c0: Integer, bits: Integer, matches: Any, maps: Any, x: Any, first: Integer) -> Integer:
     """Two inputs a match; returns the bucket of the longest match's length."""
     longest = 0
     for m in range(_MATCHES):
@@ -355,7 +364,7 @@ def _match_inputs(c0: int, bits: int, matches: Any, maps: Any, x: Any, first: in
 
 
 @njit(cache=True)
-def _choose_rows(scalars: Any, known: int, longest: int, rows: Any) -> None:
+def _choose_rows(scalars: Any, known: Integer, longest: Integer, rows: Any) -> None:
     """The row of weights of each set."""
     c0, bits = scalars[_C0], scalars[_BITS]
     reach = 0 if longest == 0 else (1 if longest < 15 else (2 if longest < 22 else 3))
@@ -371,7 +380,7 @@ def _choose_rows(scalars: Any, known: int, longest: int, rows: Any) -> None:
 
 
 @njit(cache=True)
-def _corrected(scalars: Any, logit: int, apm: Any, cells: Any) -> int:
+def _corrected(scalars: Any, logit: Integer, apm: Any, cells: Any) -> Integer:
     """The mixed prediction, averaged with what came at such predictions in contexts of order 0, 1 and 3."""
     c0, c4 = scalars[_C0], scalars[_C4]
     within = min(max(logit, -2047), 2047) + 2048
@@ -379,7 +388,7 @@ def _corrected(scalars: Any, logit: int, apm: Any, cells: Any) -> int:
     cells[0, 0] = c0
     cells[1, 0] = 256 + (c0 | (c4 & 255) << 8)
     cells[2, 0] = 256 + 65536 + (_hash(c4 & 0xFFFFFF, c0) & 0xFFFF)
-    total = 0
+    total: Integer = 0
     for j in range(3):
         row = cells[j, 0]
         cells[j, 1] = low + (weight >> 6)
@@ -392,7 +401,7 @@ def _corrected(scalars: Any, logit: int, apm: Any, cells: Any) -> int:
 
 
 @njit(cache=True, inline="always")
-def predict(state: Any) -> int:
+def predict(state: Any) -> Integer:
     """The probability of a one bit, 1..65535 of 65536."""
     (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
     c0, bits, n = scalars[_C0], scalars[_BITS], places.shape[0]
@@ -402,7 +411,7 @@ def predict(state: Any) -> int:
     x[3 * n + 2 * _MATCHES] = np.int64(STRETCH[np.int64(plain[c0]) >> 19]) >> 1
     x[3 * n + 2 * _MATCHES + 1] = 256
     _choose_rows(scalars, known, longest, rows)
-    total = 0
+    total: Integer = 0
     for k in range(_SETS):
         logits[k] = min(max(dot(weights[rows[k]], x) >> 16, -INPUT_LIMIT), INPUT_LIMIT)
         total += logits[k] * np.int64(second[c0, k])
@@ -412,7 +421,9 @@ def predict(state: Any) -> int:
 
 
 @njit(cache=True)
-def _learn_weights(scalars: Any, bit: int, x: Any, weights: Any, rows: Any, logits: Any, second: Any) -> None:
+def _learn_weights(
+    scalars: Any, bit: Integer, x: Any, weights: Any, rows: Any, logits: Any, second: Any
+) -> None:
     """Move the weights of both layers down the gradient of the coding cost; fast at first."""
     c0, y = scalars[_C0], bit << 16
     rate = scalars[_RATE] + scalars[_RATE_EXTRA] // (1024 + scalars[_POS])
@@ -424,7 +435,7 @@ def _learn_weights(scalars: Any, bit: int, x: Any, weights: Any, rows: Any, logi
 
 
 @njit(cache=True)
-def _begin_byte(state: Any, byte: int) -> None:
+def _begin_byte(state: Any, byte: Integer) -> None:
     """Take in a whole byte, and look up the next one's contexts."""
     (scalars, history, buckets, hashes, places, _, _, runs, run_places, found, _, _, _, _, _, _, _, matches, last, _, _, _, followers, _) = state  # fmt: skip  # noqa: E501
     _learn_runs(runs, run_places, byte)
@@ -441,7 +452,7 @@ def _begin_byte(state: Any, byte: int) -> None:
 
 
 @njit(cache=True, inline="always")
-def update(state: Any, bit: int) -> None:
+def update(state: Any, bit: Integer) -> None:
     """Learn the bit that came after `predict`."""
     (scalars, _, buckets, hashes, places, maps, used, _, _, _, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
     node = scalars[_NODE]
@@ -473,8 +484,12 @@ def update(state: Any, bit: int) -> None:
 
 
 @njit(cache=True)
-def code_bytes(mode: int, coder: Any, buffer: Any, state: Any, data: Any, start: int, stop: int) -> None:
-    """Encode, decode or price data[start:stop] (uint8; filled in when decoding), and learn it: see `coding`."""
+def code_bytes(
+    mode: Integer, coder: Any, buffer: Any, state: Any, data: Any, start: Integer, stop: Integer
+) -> None:
+    """Encode, decode or price data[start:stop] (uint8; filled in when decoding), and learn it: see
+    `coding`.
+    """
     for i in range(start, stop):
         known = np.int64(data[i])
         byte = np.int64(0)

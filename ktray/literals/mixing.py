@@ -10,31 +10,35 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ktray.literals.fixed import RECIPROCAL
+from ktray.literals.fixed import RECIPROCAL, Integer
 
 
 @njit(cache=True)
-def adapt(table: Any, cell: int, bit: int, limit: int) -> None:
-    """Average `bit` into a probability; one used `limit` times forgets at the rate 1 / limit. limit <= 511."""
+def adapt(table: Any, cell: Integer, bit: Integer, limit: Integer) -> None:
+    """Average `bit` into a probability; one used `limit` times forgets at the rate 1 / limit
+    (at most 511).
+    """
     value = np.int64(table[cell])
     seen = value & 511
     p = value >> 9
     p += (((bit << 22) - p) * np.int64(RECIPROCAL[seen])) >> 16
-    table[cell] = (p << 9) | min(seen + 1, limit)
+    table[cell] = (p << 9) | (seen + 1 if seen < limit else limit)
 
 
 @njit(cache=True)
-def dot(weights: Any, inputs: Any) -> int:
+def dot(weights: Any, inputs: Any) -> Integer:
     """The sum of products of two int32 arrays."""
-    total = np.int64(0)
+    total: Integer = np.int64(0)
     for i in range(inputs.shape[0]):
         total += np.int64(weights[i]) * np.int64(inputs[i])
     return total
 
 
 @njit(cache=True)
-def train(weights: Any, inputs: Any, error: int) -> None:
-    """weights += inputs * error / 2**14, for |inputs| < 2**11 and |error| < 2**20 (32-bit products vectorise)."""
+def train(weights: Any, inputs: Any, error: Integer) -> None:
+    """weights += inputs * error / 2**14, for |inputs| < 2**11 and |error| < 2**20 (32-bit products
+    vectorise).
+    """
     step = np.int32(error)
     for i in range(inputs.shape[0]):
         weights[i] += np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(0x2000)) >> np.int32(14))

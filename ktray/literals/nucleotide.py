@@ -1,8 +1,8 @@
 """The model of nucleotides: each symbol is a case bit and a base of two bits.
 
-Bases are predicted from the last 1 to 24 of them on both strands (every table learns each context's reverse
-complement too, as GeCo's inverted repeats do), and by pointers into the past that survive substitutions. Complements
-sum to 3.
+Bases are predicted from the last 1 to 24 of them on both strands (every table learns each context's
+reverse complement too, as GeCo's inverted repeats do), and by pointers into the past that survive
+substitutions. Complements sum to 3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ktray.literals.coding import DECODE, code_bit
-from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH
+from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH, Integer
 from ktray.literals.mixing import adapt, dot, train
 from ktray.sequences import Values
 
@@ -113,12 +113,12 @@ def _labels(pairing: tuple[int, ...]) -> list[int]:
 def _preferences(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """How much more often than by chance two symbols are neighbours, in thousandths, around their mean."""
     chance = np.outer(pairs.sum(axis=1), pairs.sum(axis=0)) // max(int(pairs.sum()), 1) + 1
-    ratio = 1000 * pairs // chance
-    return ratio - ratio.mean().astype(np.int64)
+    ratio: NDArray[np.int64] = 1000 * pairs // chance
+    return ratio - int(ratio.sum()) // ratio.size
 
 
 @njit(cache=True)
-def _hash(context: int) -> int:
+def _hash(context: Integer) -> Integer:
     """A 63-bit hash of up to 24 bases."""
     h = (context ^ (context >> 23)) & 0x7FFFFFFF
     h = h * 0x5BD1E995 + ((context >> 31) & 0x7FFFFFFF) * 0x2545F491
@@ -127,7 +127,7 @@ def _hash(context: int) -> int:
 
 
 @njit(cache=True)
-def _find_row(cells: Any, first: int, context: int, bits: int, order: int) -> int:
+def _find_row(cells: Any, first: Integer, context: Integer, bits: Integer, order: Integer) -> Integer:
     """The row of a context's cells, cleared where another context had it."""
     if 2 * order <= bits:
         return first + context
@@ -142,16 +142,17 @@ def _find_row(cells: Any, first: int, context: int, bits: int, order: int) -> in
 
 
 @njit(cache=True)
-def _learn_cell(cells: Any, row: int, node: int, bit: int) -> None:
+def _learn_cell(cells: Any, row: Integer, node: Integer, bit: Integer) -> None:
     value = np.int64(cells[row, node])
-    seen = min((value & 15) + 1, 15)
+    seen = value & 15
+    seen = seen + 1 if seen < 15 else seen
     p = value >> 4
     p += ((bit * 4095 - p) * _CELL_RATES[seen]) >> 16
     cells[row, node] = (p << 4) | seen
 
 
 @njit(cache=True)
-def _run_bucket(run: int) -> int:
+def _run_bucket(run: Integer) -> Integer:
     """0..63: the length of a run, four steps an octave."""
     octave = 0
     while run > 7:
@@ -161,7 +162,7 @@ def _run_bucket(run: int) -> int:
 
 
 @njit(cache=True)
-def _code_case(mode: int, coder: Any, buffer: Any, state: Any, symbols: Any, case: int) -> int:
+def _code_case(mode: Integer, coder: Any, buffer: Any, state: Any, symbols: Any, case: Integer) -> Integer:
     """Encode, decode or price the case of the next symbol; returns it."""
     (scalars, _, _, _, _, _, _, _, pointers, _, _, _, maps, cells, x, weights) = state
     before, forward = scalars[_CASE], scalars[_FORWARD]
@@ -194,9 +195,11 @@ def _code_case(mode: int, coder: Any, buffer: Any, state: Any, symbols: Any, cas
 
 
 @njit(cache=True)
-def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: int, half: int) -> int:
-    """Two inputs a pointer: whether its base's next bit comes; returns a small context of the first pointer."""
-    context = np.int64(0)
+def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: Integer, half: Integer) -> Integer:
+    """Two inputs a pointer: whether its base's next bit comes; returns a small context of the first
+    pointer.
+    """
+    context: Integer = np.int64(0)
     for m in range(_POINTERS):
         j = 2 * _N + 2 * m
         x[j], x[j + 1] = 0, 0
@@ -217,15 +220,15 @@ def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: int, half: int) -> i
 
 
 @njit(cache=True)
-def _code_base(mode: int, coder: Any, buffer: Any, state: Any, base: int, case: int) -> int:
+def _code_base(mode: Integer, coder: Any, buffer: Any, state: Any, base: Integer, case: Integer) -> Integer:
     """Encode, decode or price the next base, high bit first; returns it."""
     (scalars, first, cells, rows, calibration, used, x, weights, pointers, _, maps, apm, _, _, _, _) = state
     forward, bits = scalars[_FORWARD], scalars[_BITS]
     for i in range(_N):
         rows[i] = _find_row(cells, first[i], forward & ((1 << (2 * ORDERS[i])) - 1), bits, ORDERS[i])
-    node = np.int64(1)
+    node: Integer = np.int64(1)
     for half in range(2):
-        known = 0
+        known: Integer = 0
         for i in range(_N):
             value = np.int64(cells[rows[i], node])
             used[i, 0] = (i * 16 + (value & 15)) * 2 + half
@@ -264,7 +267,7 @@ def _code_base(mode: int, coder: Any, buffer: Any, state: Any, base: int, case: 
 
 
 @njit(cache=True)
-def _learn_other_strand(state: Any, t: int, base: int) -> None:
+def _learn_other_strand(state: Any, t: Integer, base: Integer) -> None:
     """What the same bases say read backwards on the other strand; then append the base."""
     (scalars, first, cells, _, _, _, _, _, _, _, _, _, _, _, _, _) = state
     forward, inverse = scalars[_FORWARD], (scalars[_INVERSE] >> 2) | ((3 - base) << (2 * _LONGEST - 2))
@@ -280,7 +283,7 @@ def _learn_other_strand(state: Any, t: int, base: int) -> None:
 
 
 @njit(cache=True)
-def _follow_pointer(pointer: Any, base: int, step: int) -> None:
+def _follow_pointer(pointer: Any, base: Integer, step: Integer) -> None:
     """Move a pointer on; a miss shortens its length, many in the last sixteen end it."""
     missed = np.int64(pointer[_BASE] != base)
     pointer[_MISSES] = ((pointer[_MISSES] << 1) | missed) & 0xFFFF
@@ -295,13 +298,15 @@ def _follow_pointer(pointer: Any, base: int, step: int) -> None:
 
 
 @njit(cache=True)
-def _set_pointer(pointer: Any, at: int, length: int) -> None:
+def _set_pointer(pointer: Any, at: Integer, length: Integer) -> None:
     pointer[_AT], pointer[_LENGTH], pointer[_MISSES] = at, length, 0
 
 
 @njit(cache=True)
-def _common(symbols: Any, at: int, step: int, t: int) -> int:
-    """How many bases before and with t agree with those from `at` on in direction `step` (+1: complements)."""
+def _common(symbols: Any, at: Integer, step: Integer, t: Integer) -> Integer:
+    """How many bases before and with t agree with those from `at` on in direction `step` (+1:
+    complements).
+    """
     length = 0
     while length < 32 and t - length >= 0 and 0 <= at < t:
         there = np.int64(symbols[at]) & 3
@@ -313,7 +318,7 @@ def _common(symbols: Any, at: int, step: int, t: int) -> int:
 
 
 @njit(cache=True)
-def _find_pointers(state: Any, symbols: Any, t: int) -> None:
+def _find_pointers(state: Any, symbols: Any, t: Integer) -> None:
     """Follow the pointers past symbol t, look for better ones, and note what each expects next."""
     (scalars, _, _, _, _, _, _, _, pointers, places, _, _, _, _, _, _) = state
     base = np.int64(symbols[t]) & 3
@@ -347,7 +352,9 @@ def _find_pointers(state: Any, symbols: Any, t: int) -> None:
 
 
 @njit(cache=True)
-def code_symbols(mode: int, coder: Any, buffer: Any, state: Any, symbols: Any, start: int, stop: int) -> None:
+def code_symbols(
+    mode: Integer, coder: Any, buffer: Any, state: Any, symbols: Any, start: Integer, stop: Integer
+) -> None:
     """Encode, decode or price symbols[start:stop] (uint8, base | case << 2), and learn them: see `coding`."""
     for t in range(start, stop):
         symbol = np.int64(symbols[t]) if mode != DECODE else np.int64(0)

@@ -1,6 +1,8 @@
-"""Finds records of 20 rows in bytes: each row a smooth signal of its record's own length, one record after another.
+"""Finds records of 20 rows in bytes: each row a smooth signal of its record's own length, one record
+after another.
 
-MFCC files are such: 20 coefficients, each over all frames. Used by the encoder alone, which writes the lengths.
+MFCC files are such: 20 coefficients, each over all frames. Used by the encoder alone, which writes the
+lengths.
 """
 
 from __future__ import annotations
@@ -56,11 +58,14 @@ def _roughness(data: Values) -> NDArray[np.float64]:
     s = data.view(np.int8).astype(np.float64)
     residual = s.copy()
     residual[2:] -= 1.2 * s[1:-1] - 0.4 * s[:-2]
-    return np.log1p(np.minimum(np.abs(residual), 80.0))
+    rough: NDArray[np.float64] = np.log1p(np.minimum(np.abs(residual), 80.0))
+    return rough
 
 
 def _best_period(roughness: NDArray[np.float64], sums: NDArray[np.float64], start: int) -> tuple[int, float]:
-    """The row length whose record ends in a step of roughness and whose columns agree; and how clearly they do."""
+    """The row length whose record ends in a step of roughness and whose columns agree; and how clearly
+    they do.
+    """
     most = min(MAX_PERIOD, (len(roughness) - start - _EDGE) // ROWS)
     periods = np.arange(MIN_PERIOD, most + 1)
     ends = start + ROWS * periods

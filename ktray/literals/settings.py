@@ -13,7 +13,7 @@ SETTINGS_BYTES = _HEADER.size
 #: name -> (most memory for buckets in MiB, contexts)
 PRESETS = {"fast": (64, 8), "default": (256, 18), "max": (512, 18)}
 #: Contexts that the general model knows.
-MAX_CONTEXTS = 18
+MIN_CONTEXTS, MAX_CONTEXTS = 6, 18
 
 
 def check_preset(preset: str) -> None:
@@ -47,7 +47,7 @@ class MixerSettings:
             )
         settings = cls(*_HEADER.unpack(header))
         sizes = 10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24
-        if not (sizes and 6 <= settings.contexts <= MAX_CONTEXTS):
+        if not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
 

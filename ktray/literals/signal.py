@@ -1,9 +1,10 @@
 """The model of sampled signals: linear predictors, each an expert on where the next sample lies.
 
-All filters are in fixed point: recursive least squares solved by an integer LDL' factorisation, and a cascade of
-normalised LMS filters on its residual (the cascade is an idea of lossless audio coders: Ghido's OptimFROG, Lehmann's
-Sac). Every expert is a logistic distribution around its prediction, at a fast and a slow estimate of its error; the
-sample's bits, most significant first, are coded with the experts' probabilities mixed.
+All filters are in fixed point: recursive least squares solved by an integer LDL' factorisation, and a
+cascade of normalised LMS filters on its residual (the cascade is an idea of lossless audio coders:
+Ghido's OptimFROG, Lehmann's Sac). Every expert is a logistic distribution around its prediction, at a
+fast and a slow estimate of its error; the sample's bits, most significant first, are coded with the
+experts' probabilities mixed.
 """
 
 from __future__ import annotations
@@ -17,22 +18,27 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ktray.literals.coding import DECODE, code_bit
-from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH, exp_fixed
+from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH, Integer, exp_fixed
 from ktray.literals.mixing import adapt, dot, train
 
-#: Lags of regressors from an earlier row of a record: `row(1, d)` is d samples before the same column one row above.
+#: Lags of regressors from an earlier row of a record: `row(1, d)` is d samples before the same column one
+#: row above.
 _ROW = 10_000
 CONSTANT = 0
 
 
 def row(rows: int, lag: int) -> int:
-    """The lag of the sample `rows` rows above and `lag` columns before (after, where negative, down to -99)."""
+    """The lag of the sample `rows` rows above and `lag` columns before (after, where negative, down to
+    -99).
+    """
     return _ROW * rows + 100 + lag
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Least squares over `lags`, fading at the rate 2**-fade a sample; `per_row`: one for each row of a record."""
+    """Least squares over `lags`, fading at the rate 2**-fade a sample; `per_row`: one for each row of a
+    record.
+    """
 
     lags: tuple[int, ...]
     fade: int
@@ -41,8 +47,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A model's parts. `bits` a sample; `modular`: numbers modulo 2**bits; `stages`: (order, step in 2**-16);
-    `blend`: fade of the least squares over all predictions; `fades` of the two error estimates; `floor` of them."""
+    """A model's parts. `bits` a sample; `modular`: numbers modulo 2**bits; `stages`: (order, step in
+    2**-16); `blend`: fade of the least squares over all predictions; `rate` of the mixers; `fades` of the
+    two error estimates, and their `floor`.
+    """
 
     bits: int
     filters: tuple[Filter, ...]
@@ -183,8 +191,10 @@ def new_state(shape: Shape, records: Sequence[tuple[int, int]] = ()) -> State:
 
 
 @njit(cache=True)
-def _covary(products: Any, with_target: Any, x: Any, y: int, n: int, fade: int) -> None:
-    """Fade, then add the products of the regressors with each other and with the target (12 fractional bits)."""
+def _covary(products: Any, with_target: Any, x: Any, y: Integer, n: Integer, fade: Integer) -> None:
+    """Fade, then add the products of the regressors with each other and with the target (12 fractional
+    bits).
+    """
     for i in range(n):
         xi = np.int64(x[i]) << 12
         line = products[i]
@@ -194,8 +204,10 @@ def _covary(products: Any, with_target: Any, x: Any, y: int, n: int, fade: int) 
 
 
 @njit(cache=True)
-def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: int, ridge: int) -> None:
-    """Least-squares weights (18 fractional bits) by LDL'; all in 30-bit numbers, whatever the signal's power."""
+def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, ridge: Integer) -> None:
+    """Least-squares weights (18 fractional bits) by LDL'; all in 30-bit numbers, whatever the signal's
+    power.
+    """
     top = np.int64(1)
     for i in range(n):
         top = max(top, products[i, i])
@@ -231,7 +243,7 @@ def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: int, ridge:
 
 
 @njit(cache=True)
-def _learn_stage(stage: Any, seen: Any, weights: Any, error: int, value: int) -> None:
+def _learn_stage(stage: Any, seen: Any, weights: Any, error: Integer, value: Integer) -> None:
     """Move an LMS stage's weights by its error over its power, and append the value it will see."""
     order, at = stage[_ORDER], stage[_AT]
     gain = ((error * stage[_STEP]) << 20) // (stage[_POWER] + 4096 + order * 256)
@@ -251,8 +263,10 @@ def _learn_stage(stage: Any, seen: Any, weights: Any, error: int, value: int) ->
 
 
 @njit(cache=True)
-def _distribution(difference: int, inverse: int) -> int:
-    """The logistic function of difference / scale, 30 fractional bits; `inverse` is 1.42 * 2**26 / mean error."""
+def _distribution(difference: Integer, inverse: Integer) -> Integer:
+    """The logistic function of difference / scale, 30 fractional bits; `inverse` is 1.42 * 2**26 / mean
+    error.
+    """
     z = (difference * inverse) >> 10
     z = min(max(z, -(23 << 16)), 23 << 16)
     i = (z >> 11) + _MIDDLE
@@ -260,7 +274,7 @@ def _distribution(difference: int, inverse: int) -> int:
 
 
 @njit(cache=True)
-def _log2(value: int) -> int:
+def _log2(value: Integer) -> Integer:
     bits = 0
     while value > 1:
         value >>= 1
@@ -270,7 +284,15 @@ def _log2(value: int) -> int:
 
 @njit(cache=True)
 def _regressors(
-    lags: Any, x: Any, data: Any, t: int, start: int, period: int, line: int, mean: int, one: int
+    lags: Any,
+    x: Any,
+    data: Any,
+    t: Integer,
+    start: Integer,
+    period: Integer,
+    line: Integer,
+    mean: Integer,
+    one: Integer,
 ) -> None:
     """Gather a filter's inputs; within a record nothing reaches beyond its row, or above its first."""
     for i in range(x.shape[0]):
@@ -285,8 +307,10 @@ def _regressors(
 
 
 @njit(cache=True)
-def _errors_above(errors: Any, t: int, start: int, period: int) -> int:
-    """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0 unknown."""
+def _errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> Integer:
+    """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0
+    unknown.
+    """
     if t - period - 2 < start:
         return 0
     total, rows = 0, 0
@@ -302,8 +326,10 @@ def _errors_above(errors: Any, t: int, start: int, period: int) -> int:
 
 
 @njit(cache=True)
-def _predict_all(state: Any, data: Any, t: int, line: int) -> None:
-    """All experts' predictions of sample t: the filters, the stages after the first filter, the blend of these."""
+def _predict_all(state: Any, data: Any, t: Integer, line: Integer) -> None:
+    """All experts' predictions of sample t: the filters, the stages after the first filter, the blend of
+    these.
+    """
     (scalars, filters, lags, _, _, weights, x, _, stages, seen, stage_weights, centre, _, _, _, _, _, _, _, _, _, _, _, mean, _) = state  # fmt: skip  # noqa: E501
     n, fraction = filters.shape[0] - 1, scalars[_FRACTION]
     limit = np.int64(1) << (scalars[_BITS] + fraction)
@@ -328,7 +354,7 @@ def _predict_all(state: Any, data: Any, t: int, line: int) -> None:
 
 
 @njit(cache=True)
-def _learn_all(state: Any, t: int, line: int, value: int) -> None:
+def _learn_all(state: Any, t: Integer, line: Integer, value: Integer) -> None:
     """Every filter, stage and error estimate learns sample t."""
     (scalars, filters, _, products, with_target, weights, x, a, stages, seen, stage_weights, centre, scale, _, _, _, _, _, _, _, _, _, errors, mean, wide) = state  # fmt: skip  # noqa: E501
     n, exact = filters.shape[0] - 1, value << scalars[_FRACTION]
@@ -354,11 +380,11 @@ def _learn_all(state: Any, t: int, line: int, value: int) -> None:
 
 
 @njit(cache=True)
-def _expert_inputs(
-    x: Any, size: int, extra: int, difference: int, centre: Any, scale: Any, edge: Any, calibration: Any, cells: Any,
-    experts: int, fraction: int, floor: int,
-) -> None:  # fmt: skip
-    """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and calibrated."""
+def _expert_inputs(scalars: Any, x: Any, size: Integer, extra: Integer, difference: Integer, centre: Any, scale: Any, edge: Any, calibration: Any, cells: Any, experts: Integer) -> None:  # fmt: skip  # noqa: E501
+    """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and
+    calibrated.
+    """
+    fraction, floor = scalars[_FRACTION], scalars[_FLOOR]
     for e in range(experts):
         for k in range(_SCALES):
             j = e * _SCALES + k
@@ -374,8 +400,10 @@ def _expert_inputs(
 
 
 @njit(cache=True)
-def _code_sample(mode: int, coder: Any, buffer: Any, state: Any, sample: int, last: int, low: int, line: int, above: int) -> int:  # fmt: skip  # noqa: E501
-    """Encode, decode or price one sample in low .. low + 2**bits - 1, most significant bit first; returns it."""
+def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Integer, last: Integer, low: Integer, line: Integer, above: Integer) -> Integer:  # fmt: skip  # noqa: E501
+    """Encode, decode or price one sample in low .. low + 2**bits - 1, most significant bit first; returns
+    it.
+    """
     (scalars, filters, _, _, _, _, _, _, _, _, _, centre, scale, edge, x, mixers, calibration, cells, plain, plain_cells, apm, _, _, _, _) = state  # fmt: skip  # noqa: E501
     bits, fraction, floor, rate = scalars[_BITS], scalars[_FRACTION], scalars[_FLOOR], scalars[_RATE]
     experts = filters.shape[0] + _STAGES
@@ -396,7 +424,7 @@ def _code_sample(mode: int, coder: Any, buffer: Any, state: Any, sample: int, la
         size >>= 1
         middle = low + size
         extra = size >> max(bits - 9, 0)
-        _expert_inputs(x, size, extra, (middle << fraction) - half_step, centre, scale, edge, calibration, cells, experts, fraction, floor)  # fmt: skip  # noqa: E501
+        _expert_inputs(scalars, x, size, extra, (middle << fraction) - half_step, centre, scale, edge, calibration, cells, experts)  # fmt: skip  # noqa: E501
         offset = min(max(middle - (main >> fraction), -128), 127) + 128
         place = (offset << 4) | (bits - 1 - b)
         plain_cells[0] = (path & 0xFFFF) if bits == 16 else (path << 8) | (last & 255)
@@ -441,7 +469,9 @@ def _code_sample(mode: int, coder: Any, buffer: Any, state: Any, sample: int, la
 
 
 @njit(cache=True)
-def code_samples(mode: int, coder: Any, buffer: Any, state: Any, data: Any, start: int, stop: int) -> None:
+def code_samples(
+    mode: Integer, coder: Any, buffer: Any, state: Any, data: Any, start: Integer, stop: Integer
+) -> None:
     """Encode, decode or price data[start:stop] (int32), and learn it: see `coding`.
 
     Samples are signed. Numbers modulo 2**bits are replaced by the representative nearest to their prediction.
@@ -454,7 +484,9 @@ def code_samples(mode: int, coder: Any, buffer: Any, state: Any, data: Any, star
         while scalars[_RECORD] < records.shape[0] and records[scalars[_RECORD], 0] <= t:
             scalars[_START], scalars[_PERIOD] = records[scalars[_RECORD], 0], records[scalars[_RECORD], 1]
             scalars[_RECORD] += 1
-        line, above, period = np.int64(0), np.int64(0), scalars[_PERIOD]
+        line: Integer = np.int64(0)
+        above: Integer = np.int64(0)
+        period = scalars[_PERIOD]
         if period > 0:
             line = min((t - scalars[_START]) // period, _ROWS - 1)
             above = _errors_above(errors, t, scalars[_START], period)

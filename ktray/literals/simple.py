@@ -1,4 +1,6 @@
-"""The plain literal models: 8 bits a byte, and adaptive bytes without context. They follow the port `LiteralModel`."""
+"""The plain literal models: 8 bits a byte, and adaptive bytes without context. They follow the port
+`LiteralModel`.
+"""
 
 from __future__ import annotations
 
