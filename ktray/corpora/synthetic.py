@@ -44,7 +44,7 @@ class SamplerSettings:
 
     initiators: tuple[int, int] = (1, 5)
     lengths: tuple[int, int] = (5, 25)
-    values: tuple[int, int] = (0, 255)
+    value_range: tuple[int, int] = (0, 255)
     steps: tuple[int, int] = (2, 5)
     jumps: tuple[int, int] = (2, 5)
     repeats: tuple[int, int] = (2, 4)
@@ -96,8 +96,10 @@ class SamplerSettings:
             raise ConfigError(f"longest_repeat: {self.longest_repeat}; expected 0 to {MAX_ELEMENTS}")
         if not 1 <= self.walk_step <= 255 or not 2 <= self.alphabet_size <= 256:
             raise ConfigError("walk_step: expected 1 to 255; alphabet_size: expected 2 to 256")
-        if self.values[1] - self.values[0] < self.lengths[0]:
-            raise ConfigError(f"values: {self.values} has no room for a range of {self.lengths[0]} elements")
+        if self.value_range[1] - self.value_range[0] < self.lengths[0]:
+            raise ConfigError(
+                f"value_range: {self.value_range} has no room for a range of {self.lengths[0]} elements"
+            )
 
     def knobs(self) -> Knobs:
         """Return the settings as the kernel takes them."""
@@ -109,7 +111,7 @@ class SamplerSettings:
 _BOUNDS = (
     ("initiators", 1, 16),
     ("lengths", 1, MAX_INITIAL),
-    ("values", 0, 255),
+    ("value_range", 0, 255),
     ("steps", 1, 255),
     ("jumps", 1, 255),
     ("repeats", 1, 255),

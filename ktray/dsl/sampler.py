@@ -49,7 +49,7 @@ class Knobs(NamedTuple):
 
     initiators: tuple[int, int]
     lengths: tuple[int, int]
-    values: tuple[int, int]
+    value_range: tuple[int, int]
     steps: tuple[int, int]
     jumps: tuple[int, int]
     repeats: tuple[int, int]
@@ -164,7 +164,7 @@ def _initiate(tape: Tape, rng: Rng, knobs: Knobs) -> None:
     weights = knobs.initiator_weights
     pick = _between(rng, 0, weights[0] + weights[1] + weights[2] + weights[3] - 1)
     n = _between(rng, knobs.lengths[0], knobs.lengths[1])
-    low, high = knobs.values
+    low, high = knobs.value_range
     if pick < weights[0]:
         n = min(n, high - low)
         start = _between(rng, low, high - n)
@@ -187,9 +187,9 @@ def _initiate(tape: Tape, rng: Rng, knobs: Knobs) -> None:
 @njit(cache=True)
 def _initiate_interval(tape: Tape, rng: Rng, knobs: Knobs, n: int) -> None:
     """Add a range with a step; it is cut where it would leave the values."""
-    start = _between(rng, knobs.values[0], knobs.values[1] - n)
+    start = _between(rng, knobs.value_range[0], knobs.value_range[1] - n)
     step = _between(rng, knobs.steps[0], knobs.steps[1])
-    end = min(start + (n - 1) * step + 1, knobs.values[1] + 1)
+    end = min(start + (n - 1) * step + 1, knobs.value_range[1] + 1)
     n = (end - start + step - 1) // step
     at = _add_line(tape, _INTERVAL, n, start, end, step)
     for i in range(n if at >= 0 else 0):
@@ -199,7 +199,7 @@ def _initiate_interval(tape: Tape, rng: Rng, knobs: Knobs, n: int) -> None:
 @njit(cache=True)
 def _fill_literal(out: Ints, rng: Rng, knobs: Knobs) -> None:
     """Fill a literal list: independent values, a walk of small steps, or draws from a small alphabet."""
-    low, high = knobs.values
+    low, high = knobs.value_range
     if knobs.walk and _chance(rng, knobs.walk):
         x = _between(rng, low, high)
         for i in range(len(out)):
@@ -289,7 +289,7 @@ def _substitute_some(tape: Tape, rng: Rng, knobs: Knobs, dropped: NDArray[np.boo
         n = tape.length[line]
         if n and _chance(rng, knobs.substitute):
             old = _list(tape, line)[_between(rng, 0, n - 1)]
-            new = _between(rng, knobs.values[0], knobs.values[1] - 1)
+            new = _between(rng, knobs.value_range[0], knobs.value_range[1] - 1)
             new += new >= old
             at = _add_line(tape, _SUBSTITUTE, n, line, old, new)
             for i in range(n if at >= 0 else 0):

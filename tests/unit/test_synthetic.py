@@ -66,16 +66,16 @@ PINNED_VALUES = [224, 228, 232, 236, 240, 244, 248, 252]
 def test_settings_take_effect() -> None:
     alone = replace(PUBLISHED, initiators=(1, 1), list_gate=0.0, math_gate=0.0, scan=0.0, reuse=0.0)
     only_sets = replace(
-        alone, initiator_weights=(0, 0, 0, 1), filter_gate=0.0, pair_gate=0.0, values=(10, 20)
+        alone, initiator_weights=(0, 0, 0, 1), filter_gate=0.0, pair_gate=0.0, value_range=(10, 20)
     )
     for text, values in sample_pairs(only_sets, 0, 0, 50):
         assert text.startswith("sequence_1 = set_list([")
         assert text.endswith("output = sequence_1")
         assert 10 <= values.min() <= values.max() <= 20
-    walks = replace(only_sets, values=(0, 255), walk=1.0, walk_step=2)
+    walks = replace(only_sets, value_range=(0, 255), walk=1.0, walk_step=2)
     steps = [np.abs(np.diff(values.astype(int))).max() for _, values in sample_pairs(walks, 0, 0, 50)]
     assert max(steps) == 2
-    letters = replace(only_sets, values=(0, 255), alphabet=1.0, alphabet_size=3)
+    letters = replace(only_sets, value_range=(0, 255), alphabet=1.0, alphabet_size=3)
     assert max(len(set(values.tolist())) for _, values in sample_pairs(letters, 0, 0, 50)) == 3
 
 
@@ -84,11 +84,11 @@ def test_settings_take_effect() -> None:
     [
         {"lengths": (9, 5)},
         {"lengths": (0, 5)},
-        {"values": (0, 256)},
+        {"value_range": (0, 256)},
         {"reuse": 1.5},
         {"initiator_weights": (0, 0, 0, 0)},
         {"walk_step": 0},
-        {"values": (5, 6)},
+        {"value_range": (5, 6)},
         {"longest_repeat": -1},
     ],
 )
