@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -226,11 +227,21 @@ def _set_environment(engine: EngineSettings) -> None:
 def _load(engine: EngineSettings) -> Any:
     from vllm import LLM
 
+    _shield_llvmlite()
     try:
         return LLM(**llm_options(engine))
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"model {engine.model!r} cannot be loaded: {reason}") from error
+
+
+def _shield_llvmlite() -> None:
+    """Let vLLM look over numba's modules: on a CPU it asks every object in memory for its `__dict__`, and
+    llvmlite's library (loaded by the searcher, say) takes that for the name of a C function."""
+    ffi = sys.modules.get("llvmlite.binding.ffi")
+    table = getattr(getattr(ffi, "lib", None), "_fntab", None)
+    if isinstance(table, dict):
+        table.setdefault("__dict__", {})
 
 
 def llm_options(engine: EngineSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +28,7 @@ _sampler: VllmSampler
 def _load(folder: str) -> None:
     """Make the model and load it, in the process that hosts it."""
     global _sampler
+    importlib.import_module("numba")  # as in a process that searches, too; vLLM stumbled over it
     make_tiny_model(Path(folder))
     settings = EngineSettings(model=folder, dtype="float32", max_model_len=CONTEXT)
     _sampler = VllmSampler(settings, SamplingSettings(temperature=1.0, top_p=1.0))
