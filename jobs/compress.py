@@ -56,7 +56,8 @@ class Config:
     input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
     out: Path | None = option(None, "archive to write (default: NAME.kt in this folder)")
     run: Path | None = option(None, "run directory (default: runs/compress-CORPUS-FINGERPRINT)")
-    prior: str = option("uniform", "prior that prices and codes programs: raw, gzip, uniform, adaptive")
+    prior: str = option("adaptive", "prior that prices and codes programs: raw, gzip, uniform, adaptive")
+    literals: str = option("default", "literal model of prior adaptive: uniform, order0, fast, default, max")
     proposers: str = option(
         "literal,search", "comma-separated proposers: literal, search, vllm, openai, replay"
     )
@@ -259,7 +260,7 @@ def _encode(
     workers: int,
 ) -> EncodePlan:
     logs = tuple((folders[spec.name], spec.samples) for spec in specs)
-    key = settings_hash({"prior": config.prior, "logs": logs})
+    key = settings_hash({"prior": config.prior, **prior_settings(config), "logs": logs})
     path = directory.path.resolve()
     plan = EncodePlan(
         blocks=str(path / "blocks"),
@@ -285,13 +286,13 @@ def _encode(
 
 def prior_settings(config: Config) -> dict[str, Any]:
     """Return the settings a prior is made with: what the decoder must know too."""
-    return {}
+    return {"literals": config.literals} if config.prior == "adaptive" else {}
 
 
 def _assemble(config: Config, corpus: Corpus, manifest: Manifest, plan: EncodePlan) -> int:
     """Write the archive from the encoded blocks, one in memory at a time; return its bytes on disk."""
     path = archive_path(config)
-    settings = {"corpus": config.corpus, "prior": config.prior}
+    settings = {"corpus": config.corpus, "prior": config.prior, **prior_settings(config)}
     with ArchiveWriter(path, settings) as writer:
         for number in range(len(manifest.sequences)):
             writer.add_block(EncodedBlock.from_bytes(plan.encoded_path(number).read_bytes()))

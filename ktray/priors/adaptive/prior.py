@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ktray.dsl.parser import parse
 from ktray.errors import ArchiveError, ProgramError
+from ktray.literals import PRESETS
 from ktray.ports import CodedBlock, Entry, RunProgram
 from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, cheapest, flat_variants
 from ktray.priors.adaptive.counts import Counts, shipped_counts
 from ktray.priors.adaptive.desk import Desk
 from ktray.priors.adaptive.literals import find_way
+from ktray.priors.adaptive.whole import decode_whole, encode_whole
 from ktray.priors.texts import deflate_bits
 from ktray.programs import Language, Program
+
+#: The first byte of a payload: all literals as one stretch, or programs and literals in one stream.
+_WHOLE, _STREAM = b"\x00", b"\x01"
+
+#: What a stream is also tried with where literals may be noise, on which mixing is wasted.
+_PLAIN_WAY = "order0"
+
+#: Streams are tried where programs could save more than this share of the block.
+_WORTH_TRYING = 0.005
 
 
 class AdaptivePrior:
     """Codes programs and literals in one stream, with counts learned while coding (see `driver.py`).
 
-    `literals` names how literal sequences are coded: "uniform", "order0" or a preset of the mixing model. Each
-    block starts from `counts`, by default the shipped ones. Raises ConfigError for an unknown name.
+    `literals` names how literal sequences are coded: "uniform", "order0" or a preset of the mixing model.
+    With a preset, a block is coded in the cheapest of several forms (its first byte tells which): all elements
+    as one stretch by the model that suits them, or programs and literals in one stream. Each block starts from
+    `counts`, by default the shipped ones. Raises ConfigError for an unknown name.
     """
 
     name = "adaptive"
@@ -51,14 +65,37 @@ class AdaptivePrior:
 
     def encode(self, entries: Sequence[Entry], lengths: NDArray[np.int64] | None) -> CodedBlock:
         """Return the block; an entry is a literal where that is cheaper, or where its program fails."""
-        way = find_way(self._literals, sum(len(entry.values) for entry in entries))
+        if self._literals not in PRESETS:
+            return _formed(_STREAM, self._stream(entries, lengths, self._literals))
+        forms = [_formed(_WHOLE, encode_whole(entries, lengths, self._literals))]
+        if self._programs_may_pay(entries, forms[0].literal_bits):
+            forms += [
+                _formed(_STREAM, self._stream(entries, lengths, way)) for way in (_PLAIN_WAY, self._literals)
+            ]
+        return min(forms, key=lambda form: len(form.payload))
+
+    def _stream(self, entries: Sequence[Entry], lengths: NDArray[np.int64] | None, name: str) -> CodedBlock:
+        way = find_way(name, sum(len(entry.values) for entry in entries))
         encoder = BlockEncoder(self._counts, way, lengths is None)
         return encoder.finish([encoder.add(entry) for entry in entries])
+
+    def _programs_may_pay(self, entries: Sequence[Entry], literal_bits: float) -> bool:
+        """Whether programs could save a share of the block that coding it twice more is worth."""
+        elements = sum(len(entry.values) for entry in entries)
+        solved = [(entry, entry.program) for entry in entries if entry.program is not None]
+        prices = self.prices([program for _, program in solved])
+        literal = np.array([len(entry.values) for entry, _ in solved]) * (literal_bits / max(1, elements))
+        return bool(np.maximum(0.0, literal - prices).sum() > _WORTH_TRYING * literal_bits)
 
     def decode(
         self, payload: bytes, n: int, lengths: NDArray[np.int64] | None, run: RunProgram
     ) -> list[Entry]:
         """Return the block's n entries; mirror of `encode`. Raises ArchiveError on a damaged payload."""
+        form, payload = payload[:1], payload[1:]
+        if form == _WHOLE:
+            return decode_whole(payload, n, lengths)
+        if form != _STREAM:
+            raise ArchiveError("damaged: a block of prior `adaptive` has no form that this version knows")
         decoder = BlockDecoder(self._counts, payload, run)
         if lengths is None:
             return [decoder.next(None) for _ in range(n)]
@@ -73,6 +110,10 @@ class AdaptivePrior:
             self._desk = Desk(self._counts)
         quoted = cheapest(self._desk, flat_variants(program))
         return quoted[0] if quoted else _text_price(program)
+
+
+def _formed(form: bytes, block: CodedBlock) -> CodedBlock:
+    return replace(block, payload=form + block.payload)
 
 
 def _text_price(program: Program) -> float:
