@@ -174,7 +174,8 @@ def measure_evalplus(name: str, pairs: Sequence[tuple[Program, Values]], folder:
 
 
 def run(programs: int = 367, evalplus: str = "", repeats: int = 3) -> list[Rate]:
-    """Measure both mixes `repeats` times, alternating with EvalPlus where its folder is given; the sums."""
+    """Measure both mixes, alternating with EvalPlus where its folder is given; the best of `repeats` each,
+    since what else the machine does only ever adds to the CPU time."""
     rates: list[Rate] = []
     with Verifier(SandboxLimits()) as verifier:
         for name, pairs in _mixes(programs):
@@ -184,18 +185,9 @@ def run(programs: int = 367, evalplus: str = "", repeats: int = 3) -> list[Rate]
                 ours.append(measure(name, pairs, verifier))
                 if evalplus:
                     theirs.append(measure_evalplus(f"{name}, EvalPlus", pairs, evalplus))
-            rates += [_sum(runs) for runs in (ours, theirs) if runs]
+            rates += [max(runs, key=lambda rate: rate.per_cpu_second) for runs in (ours, theirs) if runs]
         rates.append(_measure_hanging())
     return rates
-
-
-def _sum(runs: Sequence[Rate]) -> Rate:
-    return Rate(
-        runs[0].name,
-        sum(run.programs for run in runs),
-        sum(run.cpu_seconds for run in runs),
-        sum(run.correct for run in runs),
-    )
 
 
 def _measure_hanging() -> Rate:
