@@ -9,8 +9,8 @@ import inspect
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ class Trace:
 #: Runs the tracer on one program with each of several argument lists, and gives back a result for each.
 RunTracer = Callable[[ReferenceProgram, Sequence[Sequence[Value]], TraceLimits], list[dict[str, Any]]]
 
+_CHANGE = pa.struct([("name", pa.string()), ("value", pa.string())])
+_STEP = pa.struct([("line", pa.int32()), ("text", pa.string()), ("changes", pa.list_(_CHANGE))])
 _SCHEMA = pa.schema(
     [
         ("algorithm", pa.string()),
@@ -81,18 +83,7 @@ _SCHEMA = pa.schema(
         ("blinding", pa.int32()),
         ("input", pa.string()),
         ("category", pa.string()),
-        (
-            "steps",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("line", pa.int32()),
-                        ("text", pa.string()),
-                        ("changes", pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))),
-                    ]
-                )
-            ),
-        ),
+        ("steps", pa.list_(_STEP)),
         ("dropped", pa.int32()),
         ("output", pa.string()),
         ("correct", pa.bool_()),
@@ -198,15 +189,42 @@ def write_traces(path: Path, traces: Iterable[Trace]) -> int:
     """Write traces as Parquet with the declared schema, whole or not at all; return how many."""
     count = 0
     with committed(path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
-        batch: list[dict[str, Any]] = []
-        for trace in traces:
-            batch.append(asdict(trace))
-            count += 1
-            if len(batch) == _GROUP:
-                writer.write_table(pa.Table.from_pylist(batch, schema=_SCHEMA))
-                batch = []
-        writer.write_table(pa.Table.from_pylist(batch, schema=_SCHEMA))
+        waiting = iter(traces)
+        while batch := list(islice(waiting, _GROUP)):
+            writer.write_batch(_record_batch(batch))
+            count += len(batch)
     return count
+
+
+def _record_batch(traces: Sequence[Trace]) -> pa.RecordBatch:
+    """Return traces as one Arrow batch; nested columns are built from flat ones."""
+    columns = [
+        _steps_column(traces)
+        if field.name == "steps"
+        else pa.array([getattr(t, field.name) for t in traces], field.type)
+        for field in _SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+
+
+def _steps_column(traces: Sequence[Trace]) -> pa.Array:
+    steps = [step for trace in traces for step in trace.steps]
+    changes = [change for step in steps for change in step.changes]
+    change = _struct(_CHANGE, [[c.name for c in changes], [c.value for c in changes]])
+    changed = pa.ListArray.from_arrays(_offsets(len(s.changes) for s in steps), change)
+    lines = pa.array([s.line for s in steps], pa.int32())
+    texts = pa.array([s.text for s in steps], pa.string())
+    told = pa.StructArray.from_arrays([lines, texts, changed], fields=list(_STEP))
+    return pa.ListArray.from_arrays(_offsets(len(t.steps) for t in traces), told)
+
+
+def _struct(kind: pa.StructType, columns: Sequence[list[str]]) -> pa.Array:
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    return pa.StructArray.from_arrays(arrays, fields=list(kind))
+
+
+def _offsets(lengths: Iterable[int]) -> pa.Array:
+    return pa.array(accumulate(lengths, initial=0), pa.int32())
 
 
 def read_traces(path: Path) -> Iterator[Trace]:
