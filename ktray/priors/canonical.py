@@ -53,8 +53,8 @@ def canonicalise(program: DslProgram) -> DslProgram:
 def variants(program: DslProgram) -> Iterator[DslProgram]:
     """Yield equivalent programs worth pricing, one or two.
 
-    The first has live lines only, each line once, chains of concatenate from left to right, lines by stage; the
-    second takes the lines of a stage in the order in which the output needs them, where that differs.
+    The first has live lines only, each line once, chains of concatenate from left to right, lines by stage;
+    the second takes the lines of a stage in the order in which the output needs them, where that differs.
     """
     settled = _is_settled(program)
     lines = list(program.lines) if settled else _chained(_simplified(program))
@@ -145,8 +145,9 @@ def _only_live(lines: list[Call], output: int) -> list[Call]:
 
 
 def _moved(call: Call, place: dict[int, int]) -> Call:
-    """Return the call with its references renumbered."""
-    return Call(call.op, tuple([Ref(place[arg.line]) if type(arg) is Ref else arg for arg in call.args]))
+    """Return the call with its references renumbered, those of a sum in rising order."""
+    args = [Ref(place[arg.line]) if type(arg) is Ref else arg for arg in call.args]
+    return Call(call.op, tuple(sorted(args, key=_line_of) if call.op == "add_two_lists" else args))
 
 
 def _renumbered(lines: list[Call], order: list[int]) -> DslProgram:
@@ -192,8 +193,8 @@ def _range(call: Call) -> Call:
 
 
 def _chained(lines: list[Call]) -> list[Call]:
-    """Return the lines with every concatenate(a, concatenate(b, c)) turned to concatenate(concatenate(a, b), c)
-    whose inner list has no other use."""
+    """Return the lines with every concatenate(a, concatenate(b, c)), its inner list used nowhere else, turned
+    to concatenate(concatenate(a, b), c)."""
     while (found := _nested(lines)) is not None:
         lines = _rotated(lines, *found)
     return lines

@@ -21,7 +21,7 @@ from ktray.programs import Language, Program
 from ktray.testing import strategies
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(block=strategies.entries(), sized=st.booleans())
 def test_blocks_come_back(block: list[Entry], sized: bool) -> None:
     block = list({entry.program or i: entry for i, entry in enumerate(block)}.values())
@@ -34,7 +34,7 @@ def test_blocks_come_back(block: list[Entry], sized: bool) -> None:
         assert (other.program is not None) == as_program
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(program=st.one_of(strategies.programs(), strategies.programs(tame=True)))
 def test_variants_give_the_same_output_and_settle(program: DslProgram) -> None:
     output = interpret(program)
@@ -48,7 +48,7 @@ def test_variants_give_the_same_output_and_settle(program: DslProgram) -> None:
     assert canonicalise(first) == first
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(
     programs=st.lists(st.one_of(strategies.programs(), strategies.solved().map(lambda s: s[0])), max_size=6)
 )
@@ -68,7 +68,7 @@ def test_whatever_can_be_quoted_is_decoded_exactly(programs: list[DslProgram]) -
         assert reader.next_program()[0] == unflatten(*flat)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(payload=st.binary(max_size=200), n=st.integers(0, 20))
 def test_noise_is_an_error_of_the_input(payload: bytes, n: int) -> None:
     prior = AdaptivePrior()

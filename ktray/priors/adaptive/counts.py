@@ -21,8 +21,8 @@ from ktray.priors.adaptive.model import BLANK_COUNTER, COUNT_BITS, SLOTS, blank_
 SHIPPED = "adaptive.npz"
 _RESOURCE = resources.files("ktray.priors") / "data" / SHIPPED
 
-#: Shipped probabilities keep 12 of their 22 bits; what was seen is coarse and capped, so that a block can still
-#: learn. Counters that have seen less than the least are left out.
+#: Shipped probabilities keep 12 of their 22 bits; what was seen is coarse and capped, so that a block can
+#: still learn. Counters that have seen less than the least are left out.
 _KEPT_BITS = 12
 _LEVELS = np.array([0, 12, 16, 24, 32, 48, 64, 96, 128, 180, 250], dtype=np.int32)
 _WEIGHT_STEP = 64

@@ -31,7 +31,8 @@ def flatten(program: DslProgram) -> Flat | None:
     """Return the flat form of a program whose last line is its output; None where the model has none."""
     if len(program.lines) > MAX_LINES:
         return None
-    rows, items = [], []
+    rows: list[list[int]] = []
+    items: list[int] = []
     for op, args in [(call.op, call.args) for call in program.lines]:
         columns = _COLUMNS.get(op)
         if columns is None:

@@ -1,4 +1,4 @@
-"""Learns the counts that blocks start from, on programs of our own sampler: a pure function of seed and number."""
+"""Learns the counts that blocks start from, on sampled programs: a pure function of seed and number."""
 
 from __future__ import annotations
 

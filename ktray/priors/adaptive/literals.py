@@ -1,7 +1,7 @@
 """How a block's literal sequences are coded: plainly by the desk's own model, or by the mixing model.
 
-Each way weighs a sequence first, so that the encoder can choose between it and a program, and is then told which
-it was; the mixing model learns from every sequence, however it was coded.
+Each way weighs a sequence first, so that the encoder can choose between it and a program. The mixing model
+learns from every sequence, however it was coded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Way:
 
 
 def find_way(name: str, elements: int) -> Way:
-    """Return the way called `name` for a block of so many elements. Raises ConfigError for an unknown name."""
+    """Return the way called `name` for a block of so many elements. Raises ConfigError for no such name."""
     if name in PLAIN:
         return Way(name)
     if name in PRESETS:

@@ -4,6 +4,8 @@ read off the lists made so far.
 It agrees with `ktray.dsl.interpreter` on every program that it does not refuse.
 """
 
+# numba's decorators are untyped, so every call of a compiled function looks like Any.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 import numpy as np
@@ -50,9 +52,9 @@ _ROWS = MAX_LINES + 1
 
 #: The program being coded or run, and its lists, in one record.
 #: `lines` holds flat lines; a literal list stands in `items` from X on, Y elements. Line i's list is
-#: `cells[begin[i]:begin[i + 1]]`; `lowest` and `highest` bound its values (0 where empty). `merged` and `worked`
-#: count how often a line was used by concatenate or interleave, and by others; `worker` is the last of these
-#: others (0: none). `scratch` is for counting values.
+#: `cells[begin[i]:begin[i + 1]]`; `lowest` and `highest` bound its values (0 where empty). `merged` and
+#: `worked` count how often a line was used by concatenate or interleave, and by others; `worker` is the last
+#: of these others (0: none). `scratch` is for counting values.
 TAPE = np.dtype(
     [
         ("lines", np.int64, (_ROWS, COLUMNS)),
@@ -270,7 +272,7 @@ def run_line(t: Tape, i: int) -> bool:
         end = _run_initiator(t, op, at, line[X], line[Y], line[Z])
     elif op <= SCAN_ADD:
         first = t.cells[t.begin[line[FIRST]] : t.begin[line[FIRST] + 1]]
-        if op == REPEAT_LIST or op == REVERSE or JUMPS <= op <= MIN_N:
+        if op in (REPEAT_LIST, REVERSE) or JUMPS <= op <= MIN_N:
             end = _run_selection(t, op, at, first, line[X], line[Y])
         else:
             end = _run_map(t, op, at, first, line[X], line[Y])

@@ -4,6 +4,8 @@ One function, `code_bit`, serves the encoder, the decoder and pricing alike, so 
 only report costs.
 """
 
+# numba's decorators are untyped, so every call of a compiled function looks like Any.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 import math
@@ -45,10 +47,10 @@ _LEARNING = 4
 
 
 #: All state of the model in one record, which compiled code updates in place.
-#: `counters` hold the probabilities of a one bit, `weights` the mixers' weights; `bases` are the hashed contexts
-#: of the decision at hand. `mode` is the mode, the row and the column of the ledger, and the number of events.
-#: `events` are the decisions coded when not decoding, 2 x probability + bit, until the range coder takes them;
-#: `coder` is the decoder's state. `bits` and `ledger` add up costs by part, and by line and part.
+#: `counters` hold the probabilities of a one bit, `weights` the mixers' weights; `bases` are the hashed
+#: contexts of the decision at hand. `mode` is the mode, the row and the column of the ledger, and the number of
+#: events. `events` are the decisions coded when not decoding, 2 x probability + bit, until the range coder takes
+#: them; `coder` is the decoder's state. `bits` and `ledger` add up costs by part, and by line and part.
 MODEL = np.dtype(
     [
         ("counters", np.int32, (SLOTS,)),
