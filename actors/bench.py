@@ -21,7 +21,7 @@ from typing import Any
 
 import ray
 
-from actors.pipeline import generate, propose_and_verify
+from actors.pipeline import Task, run_tasks
 from actors.propose import shard_sequences
 from actors.runtime import running
 from ktray.blockstore import store_corpus
@@ -148,12 +148,15 @@ class BareEngine:
 def _pipeline(bench: Bench, replicas: int, cpus: int, folder: str, *, verifying: bool) -> Speed:
     rows: list[dict[str, Any]] = []
     spec = replace(bench.spec, engine=replace(bench.spec.engine, replicas=replicas))
-    common: dict[str, Any] = {"blocks": bench.blocks, "workers": cpus, "progress": rows.append}
-    log = bench.folder / "log"
-    if verifying:
-        propose_and_verify(spec, folder, bench.todo, log=log, limits=SandboxLimits(), **common)
-    else:
-        generate(spec, folder, bench.todo, log=log, **common)
+    run_tasks(
+        [Task(spec, folder, bench.todo)],
+        blocks=bench.blocks,
+        log=bench.folder / "log",
+        limits=SandboxLimits(),
+        workers=cpus,
+        progress=rows.append,
+        verifying=verifying,
+    )
     tokens = sum(row["tokens"] for row in rows)
     wall = max(row["ended"] for row in rows) - min(row["began"] for row in rows)
     return Speed(tokens / wall, tokens / sum(row["cpu_seconds"] for row in rows))

@@ -7,6 +7,7 @@ there, so a run that was killed continues, and its result does not depend on whe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,17 @@ def missing_shards(
     return [(shard, range(n, samples)) for shard, n in have if n < samples]
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Shards that one proposer is to sample, the log folder of its candidates, and, where it repairs the
+    candidates of another folder that are not correct, that folder."""
+
+    spec: ProposerSpec
+    folder: str
+    todo: Sequence[tuple[Shard, range]]
+    repair: str = ""
+
+
 def propose_and_verify(
     spec: ProposerSpec,
     folder: str,
@@ -48,36 +60,39 @@ def propose_and_verify(
     limits: SandboxLimits,
     workers: int,
     progress: Progress,
-    repair: str | None = None,
 ) -> None:
     """Run one proposer over shards and commit each shard's verified candidates to the log.
 
-    With `repair`, the candidates of that log folder that are not correct are repaired, once each.
     Raises PipelineError where a sequence did not come out exactly once.
     """
-    if not todo:
-        return
-    data = _proposed(spec, blocks, workers, _rows_of(log, folder, todo, repair), limits if repair else None)
-    data = _stage(data, VerifyActor, (blocks, limits), (1, max(1, workers // 2)), _VERIFIER_CPUS)
-    _drain(data, progress, "sequences", _count(todo))
+    tasks = [Task(spec, folder, todo)]
+    run_tasks(tasks, blocks=blocks, log=log, limits=limits, workers=workers, progress=progress)
 
 
-def generate(
-    spec: ProposerSpec,
-    folder: str,
-    todo: Sequence[tuple[Shard, range]],
+def run_tasks(
+    tasks: Sequence[Task],
     *,
     blocks: str,
     log: Path,
+    limits: SandboxLimits,
     workers: int,
     progress: Progress,
+    verifying: bool = True,
 ) -> None:
-    """Run one proposer over shards and commit each shard's candidates unverified."""
-    if not todo:
+    """Run tasks on one engine, and commit each shard's candidates to the log, verified or as they are.
+
+    All tasks repair or none does. Rows tell their task's number in `series`. Raises PipelineError where a
+    sequence did not come out exactly once.
+    """
+    if not any(task.todo for task in tasks):
         return
-    data = _proposed(spec, blocks, workers, _rows_of(log, folder, todo, None), None)
-    data = _stage(data, KeepActor, (blocks,), (1, 1), _VERIFIER_CPUS)
-    _drain(data, progress, "sequences", _count(todo))
+    data = _proposed(tasks, blocks, workers, _rows_of(log, tasks), limits)
+    if verifying:
+        pool = (1, max(1, workers // 2))
+        data = _stage(data, VerifyActor, (blocks, limits), pool, _VERIFIER_CPUS)
+    else:
+        data = _stage(data, KeepActor, (blocks,), (1, 1), _VERIFIER_CPUS)
+    _drain(data, progress, "sequences", sum(_count(task.todo) for task in tasks))
 
 
 def verify(
@@ -105,31 +120,27 @@ def verify(
 
 
 def _proposed(
-    spec: ProposerSpec,
-    blocks: str,
-    workers: int,
-    rows: list[dict[str, Any]],
-    limits: SandboxLimits | None,
+    tasks: Sequence[Task], blocks: str, workers: int, rows: list[dict[str, Any]], limits: SandboxLimits
 ) -> ray.data.Dataset:
-    need = spec.resources(workers, cluster_gpus())
+    specs = tuple(task.spec for task in tasks)
+    need = specs[0].resources(workers, cluster_gpus())
     replicas = min(need.replicas, len(rows))
     # A replica that must load a model is started at once, one that need not when there is work for it.
-    pool = (replicas, replicas) if spec.name in MODELS else (1, replicas)
-    actor, arguments = (RefineActor, (spec, blocks, limits)) if limits else (ProposeActor, (spec, blocks))
+    pool = (replicas, replicas) if specs[0].name in MODELS else (1, replicas)
+    actor: type = RefineActor if tasks[0].repair else ProposeActor
+    arguments = (specs, blocks, limits) if tasks[0].repair else (specs, blocks)
     return _stage(_rows(rows), actor, arguments, pool, need.cpus * _PROPOSER_SHARE, need.gpus)
 
 
-def _rows_of(
-    log: Path, folder: str, todo: Sequence[tuple[Shard, range]], repair: str | None
-) -> list[dict[str, Any]]:
+def _rows_of(log: Path, tasks: Sequence[Task]) -> list[dict[str, Any]]:
     rows = []
-    for shard, samples in todo:
-        path = log_path(log, folder, shard, samples)
-        tries_path(path).unlink(
-            missing_ok=True
-        )  # of a run that was stopped, which is no fault of the shard's
-        source = log_path(log, repair, shard, samples) if repair else None
-        rows.append(pack(shard, samples, path, source))
+    for number, task in enumerate(tasks):
+        for shard, samples in task.todo:
+            path = log_path(log, task.folder, shard, samples)
+            # Tries of a run that was stopped are no fault of the shard's.
+            tries_path(path).unlink(missing_ok=True)
+            source = log_path(log, task.repair, shard, samples) if task.repair else None
+            rows.append(pack(shard, samples, path, source, number))
     return rows
 
 

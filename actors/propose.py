@@ -22,7 +22,7 @@ from ktray.errors import EngineDeadError, InputError
 from ktray.ports import Executor, Proposer
 from ktray.programs import Candidate, CandidateKey, Language, Outcome, Program, Verdict
 from ktray.proposers.model import Failure, ModelProposer, Usage
-from ktray.proposers.spec import ProposerSpec
+from ktray.proposers.spec import ProposerSpec, build_all
 from ktray.sandbox import Sandbox, SandboxLimits, Verifier
 from ktray.sequences import KtSequence, Values
 
@@ -35,14 +35,23 @@ SPENT = ("samples", "tokens", "prompt_tokens", "errors", "began", "ended", "cpu_
 
 
 class ProposeActor:
-    """Hosts one proposer; adds the candidates of a shard (an Arrow IPC stream) to its row."""
+    """Hosts proposers on one engine, and adds the candidates of a shard (an Arrow IPC stream) to its row,
+    made by the proposer that the row names."""
 
-    def __init__(self, spec: ProposerSpec, blocks: str) -> None:
-        self._proposer: Proposer = spec.build()
+    def __init__(self, specs: Sequence[ProposerSpec], blocks: str) -> None:
         self._blocks = blocks
-        self._metrics = ProposeMetrics(spec.name)
+        self._metrics = ProposeMetrics(specs[0].name)
+        self._refused: InputError | None = None
+        try:
+            self._proposers = build_all(specs)
+        except InputError as error:
+            # Raised here, it would be one death of many to Ray, and a stack of lines to the user.
+            self._refused = error
 
     def __call__(self, row: pa.Table) -> pa.Table:
+        if self._refused:
+            raise self._refused
+        self._proposer: Proposer = self._proposers[row["series"][0].as_py()]
         shard, samples, path = unpack(row)
         began, cpu = time.time(), time.process_time()
         sequences = shard_sequences(self._blocks, shard)
@@ -106,8 +115,8 @@ class ProposeActor:
 class RefineActor(ProposeActor):
     """Repairs what the log file named in `source` holds of candidates that are not correct, once each."""
 
-    def __init__(self, spec: ProposerSpec, blocks: str, limits: SandboxLimits) -> None:
-        super().__init__(spec, blocks)
+    def __init__(self, specs: Sequence[ProposerSpec], blocks: str, limits: SandboxLimits) -> None:
+        super().__init__(specs, blocks)
         self._executors: dict[Language, Executor] = {
             Language.DSL: DslExecutor(),
             Language.PYTHON: Sandbox(limits),
@@ -189,7 +198,7 @@ def _candidates_of(row: pa.Table) -> pa.Table:
 def _done(row: pa.Table, sequences: int, candidates: int, correct: int) -> pa.Table:
     """Return what the driver hears of a finished shard."""
     done = {"sequences": [sequences], "candidates": [candidates], "correct": [correct]}
-    kept = [name for name in (*_PLACE, *SPENT) if name in row.column_names]
+    kept = [name for name in ("series", *_PLACE, *SPENT) if name in row.column_names]
     return pa.table({**{name: row[name] for name in kept}, **done})
 
 
@@ -247,14 +256,18 @@ def shard_sequences(blocks: str, shard: Shard) -> list[KtSequence]:
 _PLACE = ("block", "first", "last", "start", "stop")
 
 
-def pack(shard: Shard, samples: range, path: Path, source: Path | None = None) -> dict[str, int | str]:
-    """Return the row of a shard: what to sample for it, where its log goes, and what log it starts from."""
+def pack(
+    shard: Shard, samples: range, path: Path, source: Path | None = None, series: int = 0
+) -> dict[str, int | str]:
+    """Return the row of a shard: what to sample for it and by which of the actor's proposers, where its log
+    goes, and what log it starts from."""
     fields = (shard.block, shard.first, shard.last, samples.start, samples.stop)
-    return {**dict(zip(_PLACE, fields, strict=True)), "path": str(path), "source": str(source or "")}
+    place = dict(zip(_PLACE, fields, strict=True))
+    return {**place, "path": str(path), "source": str(source or ""), "series": series}
 
 
 def unpack(row: pa.Table) -> tuple[Shard, range, Path]:
-    """Return what `pack` put into a row, but for the source."""
+    """Return what `pack` put into a row, but for source and series."""
     block, first, last, start, stop = (row[name][0].as_py() for name in _PLACE)
     return Shard(block, first, last), range(start, stop), Path(row["path"][0].as_py())
 

@@ -28,6 +28,7 @@ BENCHES: Mapping[str, tuple[str, ...]] = {
     "literals": ("ktray.literals.bench", f"{_SAMPLE}/text.xml"),
     "search": ("ktray.proposers.search.bench", "--input", f"{_SAMPLE}/synthetic.jsonl.gz", "--limit", "200"),
     "sandbox": ("ktray.sandbox.bench",),
+    "sampling": ("actors.bench",),
 }
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from actors.encode import logged_samples, shard_log_paths
-from actors.pipeline import Progress, generate, propose_and_verify, verify
+from actors.pipeline import Progress, Task, run_tasks, verify
 from actors.propose import SPENT
 from actors.runtime import running
 from ktray.blockstore import Manifest, store_corpus
@@ -92,11 +92,6 @@ class Series:
     folder: str
     round: int = 0
 
-    def title(self) -> str:
-        """Return a few words for a progress line."""
-        settings = self.spec.settings()
-        return f"{settings['model']} {settings['prompt']} t={settings['temperature']}"
-
 
 def run(config: Config) -> dict[str, Any]:
     """Sample and verify what is missing, and return the metrics (also written to the run directory)."""
@@ -109,7 +104,7 @@ def run(config: Config) -> dict[str, Any]:
     study.claim(series)
     with running(config.workers) as cpus:
         workers = config.workers or cpus
-        rounds = [r for one in series for r in study.sample(one, workers)]
+        rounds = [r for group in _by_engine(series) for r in study.sample(group, workers)]
     metrics = study.metrics(rounds) | {"seconds": time.monotonic() - started}
     study.directory.save_metrics(metrics)
     return metrics
@@ -180,6 +175,12 @@ def _numbers(text: str) -> list[float]:
 
 def _series(spec: ProposerSpec, round_: int = 0) -> Series:
     return Series(spec, f"{spec.name}-{settings_hash(spec.settings())}", round_)
+
+
+def _by_engine(series: Sequence[Series]) -> Iterator[list[Series]]:
+    """Yield the series in groups that one loaded model serves."""
+    for _, group in itertools.groupby(series, lambda s: (s.spec.engine, s.spec.endpoint)):
+        yield list(group)
 
 
 def _refining(base: Series) -> Series:
@@ -254,24 +255,25 @@ class Study:
                 corpus, self.blocks, self.config.chunk, max(1, size // 8), lambda n: advance(n, "")
             )
 
-    def sample(self, series: Series, workers: int) -> Iterator[Series]:
-        """Do what is missing of a series and of the rounds that refine it; yield each with its round."""
-        common: dict[str, Any] = {"blocks": str(self.blocks), "workers": workers}
+    def sample(self, group: Sequence[Series], workers: int) -> Iterator[Series]:
+        """Do what is missing of series on one engine and of the rounds that refine them; yield each, with
+        its rounds."""
         if not self.config.verify_only:
-            self._propose(series, self._missing(series), common)
+            self._run([Task(s.spec, s.folder, self._missing(s)) for s in group], group, workers)
         if not self.config.generate_only:
-            self._verify(series, common)
-        yield series
-        if self.config.generate_only or self.config.verify_only or series.round >= self.config.refine:
+            for series in group:
+                self._verify(series, workers)
+        yield from group
+        if self.config.generate_only or self.config.verify_only or group[0].round >= self.config.refine:
             return
-        refining = _refining(series)
-        self._claim(refining)
-        with self._progress(refining, todo := self._unrefined(series, refining)) as note:
-            limits = self.config.sandbox
-            propose_and_verify(
-                refining.spec, refining.folder, todo, log=self.log, limits=limits, progress=note,
-                repair=series.folder, **common,
-            )  # fmt: skip
+        refining = [_refining(series) for series in group]
+        for series in refining:
+            self._claim(series)
+        tasks = [
+            Task(new.spec, new.folder, self._unrefined(old, new), old.folder)
+            for old, new in zip(group, refining, strict=True)
+        ]
+        self._run(tasks, refining, workers)
         yield from self.sample(refining, workers)
 
     def _missing(self, series: Series) -> list[tuple[Shard, range]]:
@@ -282,30 +284,33 @@ class Study:
         have = ((s, max(logged_samples(r, series.folder, s) for r in roots)) for s in self.shards)
         return [(shard, range(n, series.spec.samples)) for shard, n in have if n < series.spec.samples]
 
-    def _propose(self, series: Series, todo: list[tuple[Shard, range]], common: dict[str, Any]) -> None:
-        with self._progress(series, todo) as note:
-            if self.config.generate_only:
-                generate(series.spec, series.folder, todo, log=self.generated, progress=note, **common)
-            else:
-                limits = self.config.sandbox
-                propose_and_verify(
-                    series.spec, series.folder, todo, log=self.log, limits=limits, progress=note, **common
-                )
+    def _run(self, tasks: Sequence[Task], group: Sequence[Series], workers: int) -> None:
+        todo = [pair for task in tasks for pair in task.todo]
+        with self._progress(group, todo) as note:
+            run_tasks(
+                tasks,
+                blocks=str(self.blocks),
+                log=self.generated if self.config.generate_only else self.log,
+                limits=self.config.sandbox,
+                workers=workers,
+                progress=note,
+                verifying=not self.config.generate_only,
+            )
 
-    def _verify(self, series: Series, common: dict[str, Any]) -> None:
+    def _verify(self, series: Series, workers: int) -> None:
         """Verify what was only generated, and drop it once the log has it."""
         ranges = [(s, r) for s in self.shards for r in _ranges(self.generated, series.folder, s)]
         todo = [(s, r) for s, r in ranges if not log_path(self.log, series.folder, s, r).exists()]
-        with self._progress(series, todo) as note:
-            limits = self.config.sandbox
+        with self._progress([series], todo) as note:
             verify(
                 series.folder,
                 todo,
+                blocks=str(self.blocks),
                 generated=self.generated,
                 log=self.log,
-                limits=limits,
+                limits=self.config.sandbox,
+                workers=workers,
                 progress=note,
-                **common,
             )
         for shard, samples in ranges:
             log_path(self.generated, series.folder, shard, samples).unlink(missing_ok=True)
@@ -315,14 +320,14 @@ class Study:
         return [(s, r) for s, r in ranges if not log_path(self.log, refining.folder, s, r).exists()]
 
     @contextlib.contextmanager
-    def _progress(self, series: Series, todo: Sequence[tuple[Shard, range]]) -> Iterator[Progress]:
+    def _progress(self, group: Sequence[Series], todo: Sequence[tuple[Shard, range]]) -> Iterator[Progress]:
         total = sum(len(shard) for shard, _ in todo)
         seen: Counter[str] = Counter()
-        with progress(console, series.title(), total, "sequences") as advance:
+        with progress(console, _title(group), total, "sequences") as advance:
 
             def note(row: dict[str, Any]) -> None:
                 seen.update({name: row[name] for name in ("candidates", "correct")})
-                self._spent(series, row)
+                self._spent(group[row["series"]], row)
                 advance(row["sequences"], f"{seen['correct'] / max(1, seen['candidates']):.2%} correct")
 
             yield note
@@ -393,6 +398,13 @@ class Study:
         for shard in self.shards:
             for root in (self.log, self.generated):
                 yield from shard_log_paths(root, series.folder, shard)
+
+
+def _title(group: Sequence[Series]) -> str:
+    """Return a few words for a progress line."""
+    settings = group[0].spec.settings()
+    only = f"{settings['prompt']} t={settings['temperature']}"
+    return f"{settings['model']} {only if len(group) == 1 else f'{len(group)} series'}"
 
 
 def _ranges(root: Path, folder: str, shard: Shard) -> Iterator[range]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,12 +69,14 @@ class ProposerSpec:
             return self._replay()
         return self.build_model()
 
-    def build_model(self) -> ModelProposer:
-        """Return the proposer that asks a model, which is loaded or connected here."""
+    def build_model(self, engine: TextSampler | None = None) -> ModelProposer:
+        """Return the proposer that asks a model, which is loaded or connected here unless `engine` has it."""
         settings = self.settings()
         drawing = {k: v for k, v in settings.items() if k not in ("model", "prompt", "prompt_hash", "seed")}
         seed = self.sampling.seed
-        return ModelProposer(self.name, self._sampler(), self.prompt, seed, settings, settings_hash(drawing))
+        return ModelProposer(
+            self.name, self._sampler(engine), self.prompt, seed, settings, settings_hash(drawing)
+        )
 
     def resources(self, workers: int, cluster_gpus: int) -> Resources:
         """Return what replicas take on a cluster with so many workers (CPUs) and GPUs."""
@@ -97,10 +100,18 @@ class ProposerSpec:
     def _spanned(self, gpus: float) -> float:
         return gpus or float(self.engine.tensor_parallel * self.engine.pipeline_parallel)
 
-    def _sampler(self) -> TextSampler:
+    def shares_engine(self, other: ProposerSpec) -> bool:
+        """Return whether one loaded model or connection serves both."""
+        mine, its = (self.name, self.engine, self.endpoint), (other.name, other.engine, other.endpoint)
+        return self.name in MODELS and mine == its
+
+    def _sampler(self, engine: TextSampler | None) -> TextSampler:
         if self.name == "openai":
             return EndpointSampler(self.endpoint, self.sampling)
-        return VllmSampler(self.engine, self.sampling, grammar() if self.prompt.grammar else None)
+        held_to = grammar() if self.prompt.grammar else None
+        if isinstance(engine, VllmSampler):
+            return engine.drawing(self.sampling, held_to)
+        return VllmSampler(self.engine, self.sampling, held_to)
 
     def _check_model(self) -> None:
         if self.name not in MODELS:
@@ -114,6 +125,15 @@ class ProposerSpec:
         if not self.replay:
             raise ConfigError("proposer 'replay' needs a file of candidates; give it with --replay FILE")
         return ReplayProposer(Path(self.replay))
+
+
+def build_all(specs: Sequence[ProposerSpec]) -> list[Proposer]:
+    """Return the proposers of specs; those that share an engine load it once."""
+    first = specs[0].build()
+    if not isinstance(first, ModelProposer):
+        return [first, *(spec.build() for spec in specs[1:])]
+    shared = [first.sampler if spec.shares_engine(specs[0]) else None for spec in specs[1:]]
+    return [first, *(spec.build_model(engine) for spec, engine in zip(specs[1:], shared, strict=True))]
 
 
 def settings_hash(settings: dict[str, object]) -> str:
