@@ -95,7 +95,8 @@ def solve_block(
 
 def _outcomes(table: pa.Table, samples: int) -> Iterable[str]:
     kept = table.filter(pa.compute.less(table["sample_index"], samples))
-    return kept["outcome"].to_pylist()
+    outcomes: list[str] = kept["outcome"].to_pylist()
+    return outcomes
 
 
 def _correct(table: pa.Table, samples: int, number: dict[str, int]) -> Iterable[Correct]:

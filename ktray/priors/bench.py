@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -48,11 +49,9 @@ def main() -> None:
     for name in PRIORS:
         prior = make_prior(name)
         prior.decode(prior.encode(entries[:64], None).payload, 64, None, run)  # compiles what is compiled
-        pricing, _ = timed(lambda prior=prior: prior.prices(programs))
-        encoding, block = timed(lambda prior=prior: prior.encode(entries, None))
-        decoding, back = timed(
-            lambda prior=prior, block=block: prior.decode(block.payload, len(entries), None, run)
-        )
+        pricing, _ = timed(partial(prior.prices, programs))
+        encoding, block = timed(partial(prior.encode, entries, None))
+        decoding, back = timed(partial(prior.decode, block.payload, len(entries), None, run))
         same = all(np.array_equal(a.values, b.values) for a, b in zip(back, entries, strict=True))
         speeds = [
             f"{what} {_PROGRAMS / s:>9,.0f}/s"
