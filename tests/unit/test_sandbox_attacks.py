@@ -10,8 +10,9 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,8 +145,52 @@ def test_suite_as_ordinary_user_without_user_namespaces(canary: Path) -> None:
     assert canary.read_text() == "untouched"
 
 
+PROBE = """
+import json
+from ktray.programs import Language, Program
+from ktray.sandbox import Sandbox
+with Sandbox() as sandbox:
+    programs = [Program(Language.PYTHON, f"{line}\\noutput = [7]") for line in ("", "import json", "import numpy")]
+    outputs = [execution.values.tolist() for execution in sandbox.execute(programs)]
+    print(json.dumps({"level": sandbox.report.level, "layers": sandbox.report.layers, "outputs": outputs}))
+"""
+
+
+def probe_as(become: Callable[[], None] | None) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], preexec_fn=become, capture_output=True, timeout=120, check=True
+    )
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def test_without_namespaces_root_still_gives_up_its_uid() -> None:
+    found = probe_as(refuse_unshare)
+    assert found["level"] == IsolationLevel.STRONG
+    assert {"unprivileged_uid", "seccomp", "no_new_privs"} <= set(found["layers"])
+    assert not {"namespaces", "empty_root"} & set(found["layers"])
+    assert found["outputs"] == [[7]] * 3
+
+
+def test_an_ordinary_user_enters_what_the_kernel_allows() -> None:
+    found = probe_as(give_up_root)
+    can = subprocess.run(["unshare", "-Urn", "true"], preexec_fn=give_up_root, check=False).returncode == 0
+    assert ("namespaces" in found["layers"]) == can
+    assert found["level"] in {IsolationLevel.FULL, IsolationLevel.STRONG}
+    assert found["outputs"] == [[7]] * 3
+
+
 def become_ordinary() -> None:
-    """Refuse unshare from here on, as a container does, and give up root (but for reading this checkout)."""
+    refuse_unshare()
+    give_up_root()
+
+
+def give_up_root() -> None:
+    if os.geteuid() == 0:
+        keep_reading(ctypes.CDLL(None, use_errno=True))
+
+
+def refuse_unshare() -> None:
+    """Refuse unshare from here on, as a container does."""
     libc = ctypes.CDLL(None, use_errno=True)
     unshare = {"x86_64": 272, "aarch64": 97}[platform.machine()]
     instructions = struct.pack(
@@ -157,13 +202,10 @@ def become_ordinary() -> None:
     )
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     program = struct.pack("<HxxxxxxQ", 4, ctypes.addressof(buffer))
-    root = os.geteuid() == 0
-    if not root and libc.prctl(38, 1, 0, 0, 0):
+    if os.geteuid() != 0 and libc.prctl(38, 1, 0, 0, 0):
         os._exit(90)
     if libc.prctl(22, 2, program, 0, 0):
         os._exit(91)
-    if root:
-        keep_reading(libc)
 
 
 def keep_reading(libc: ctypes.CDLL) -> None:
