@@ -1,4 +1,4 @@
-"""Chooses relations greedily: each is taken if the whole text, parsed again with it, gets cheaper.
+"""Takes relations greedily, best first, as long as the whole text, parsed again with one more, gets cheaper.
 
 What is taken stays consistent: sources are whole sub-trees (parts nest or are apart), targets are opaque,
 and nothing depends on itself.
@@ -11,6 +11,7 @@ from numba import njit
 
 from ktray.proposers.search.parse import parse
 from ktray.proposers.search.relations import (
+    COLUMNS,
     S0,
     S1,
     T0,
@@ -28,6 +29,9 @@ from ktray.proposers.search.relations import (
 MAX_TAKEN = 48
 MAX_ROWS = 4096
 
+#: How often relations are looked for again between the pieces that the last ones made.
+ROUNDS = 3
+
 
 @njit(cache=True)
 def _crosses(a0, a1, b0, b1):
@@ -36,10 +40,10 @@ def _crosses(a0, a1, b0, b1):
 
 
 @njit(cache=True)
-def _leads_to(rows, taken, count, s0, s1, t0, t1):
+def _leads_to(kept, count, s0, s1, t0, t1):
     """Tell whether making part s needs part t."""
     seen = np.zeros(MAX_TAKEN + 1, np.bool_)
-    stack = np.empty((4 * MAX_TAKEN + 8, 2), np.int64)
+    stack = np.empty((2 * MAX_TAKEN + 4, 2), np.int64)
     stack[0, 0] = s0
     stack[0, 1] = s1
     held = 1
@@ -50,70 +54,136 @@ def _leads_to(rows, taken, count, s0, s1, t0, t1):
         if a < t1 and t0 < b:
             return True
         for c in range(count):
-            row = rows[taken[c]]
-            if not seen[c] and a <= row[T0] and row[T1] <= b:
+            if not seen[c] and a <= kept[c, T0] and kept[c, T1] <= b:
                 seen[c] = True
-                stack[held, 0] = row[S0]
-                stack[held, 1] = row[S1]
+                stack[held, 0] = kept[c, S0]
+                stack[held, 1] = kept[c, S1]
                 held += 1
-                if row[U0] >= 0:
-                    stack[held, 0] = row[U0]
-                    stack[held, 1] = row[U1]
+                if kept[c, U0] >= 0:
+                    stack[held, 0] = kept[c, U0]
+                    stack[held, 1] = kept[c, U1]
                     held += 1
     return False
 
 
 @njit(cache=True)
-def _fits(rows, taken, count, r):
-    """Tell whether relation r is consistent with those taken."""
-    t0, t1 = rows[r, T0], rows[r, T1]
+def _holds(a0, a1, b0, b1):
+    """Tell whether a holds b and is larger."""
+    return a0 <= b0 and b1 <= a1 and (a0 != b0 or a1 != b1)
+
+
+@njit(cache=True)
+def _fits(row, kept, count):
+    """Tell whether a relation is consistent with those kept: sources nest, targets are opaque, no cycles."""
+    t0, t1 = row[T0], row[T1]
     for source in range(2):
-        s0 = rows[r, S0] if source == 0 else rows[r, U0]
-        s1 = rows[r, S1] if source == 0 else rows[r, U1]
+        s0 = row[S0] if source == 0 else row[U0]
+        s1 = row[S1] if source == 0 else row[U1]
         if s0 < 0:
             continue
         for c in range(count):
-            row = rows[taken[c]]
-            # Sources nest; a target is opaque.
-            if _crosses(s0, s1, row[S0], row[S1]) or _crosses(s0, s1, row[T0], row[T1]):
+            k = kept[c]
+            if t0 < k[T1] and k[T0] < t1:
                 return False
-            if row[T0] <= s0 and s1 <= row[T1] and (s0 != row[T0] or s1 != row[T1]):
+            if _crosses(s0, s1, k[T0], k[T1]) or _holds(k[T0], k[T1], s0, s1):
                 return False
-            if _crosses(t0, t1, row[S0], row[S1]) or (t0 < row[T1] and row[T0] < t1):
+            if (
+                _crosses(s0, s1, k[S0], k[S1])
+                or _crosses(t0, t1, k[S0], k[S1])
+                or _holds(t0, t1, k[S0], k[S1])
+            ):
                 return False
-            if t0 <= row[S0] and row[S1] <= t1 and (t0 != row[S0] or t1 != row[S1]):
+            if k[U0] >= 0 and (
+                _crosses(s0, s1, k[U0], k[U1])
+                or _crosses(t0, t1, k[U0], k[U1])
+                or _holds(t0, t1, k[U0], k[U1])
+            ):
                 return False
-            if row[U0] >= 0:
-                if _crosses(s0, s1, row[U0], row[U1]) or _crosses(t0, t1, row[U0], row[U1]):
-                    return False
-                if t0 <= row[U0] and row[U1] <= t1 and (t0 != row[U0] or t1 != row[U1]):
-                    return False
-        if _leads_to(rows, taken, count, s0, s1, t0, t1):
+        if _leads_to(kept, count, s0, s1, t0, t1):
             return False
     return True
 
 
 @njit(cache=True)
-def _apply(rows, price, r, cut, target_end, target_cost, sign):
-    """Put relation r into the tables of the parse (sign 1), or take it out (sign -1)."""
-    cut[rows[r, S0]] += sign
-    cut[rows[r, S1]] += sign
-    cut[rows[r, T0]] += sign
-    cut[rows[r, T1]] += sign
-    if rows[r, U0] >= 0:
-        cut[rows[r, U0]] += sign
-        cut[rows[r, U1]] += sign
-    target_end[rows[r, T0]] = rows[r, T1] if sign > 0 else 0
-    target_cost[rows[r, T0]] = price[r]
+def _apply(row, bits, cut, target_end, target_cost, sign):
+    """Put a relation into the tables of the parse (sign 1), or take it out (sign -1)."""
+    cut[row[S0]] += sign
+    cut[row[S1]] += sign
+    cut[row[T0]] += sign
+    cut[row[T1]] += sign
+    if row[U0] >= 0:
+        cut[row[U0]] += sign
+        cut[row[U1]] += sign
+    target_end[row[T0]] = row[T1] if sign > 0 else 0
+    target_cost[row[T0]] = bits
+
+
+@njit(cache=True)
+def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price):
+    """Fill rows with the relations that may still pay, given the parse at hand; return their number."""
+    natural[: n + 2] = False
+    for d in range(parts):
+        natural[first[d + 1]] = True
+    for i in range(n + 1):
+        if cut[i] > 0:
+            natural[i] = True
+    base = closed[: n + 2].copy()
+    at = n
+    while at > 0:
+        natural[at] = True
+        for k in range(start[at] + 1, at):
+            base[k] = min(base[k], base[at])
+        at = start[at]
+    natural[0] = True
+    count = 0
+    count = periods(text, n, stop, natural, base, costs, rows, price, count)
+    count = pairwise(text, n, stop, natural, base, costs, rows, price, count)
+    count = aligned(text, n, stop, natural, base, costs, rows, price, count)
+    count = turned(text, n, stop, natural, base, costs, rows, price, count)
+    count = chosen(text, n, stop, natural, base, costs, rows, price, count)
+    count = extremes(text, n, stop, natural, base, costs, rows, price, count)
+    for r in range(count):
+        # An upper bound, replaced by the gain itself once it is looked at.
+        price[r, 1] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r, 0]
+    return count
+
+
+@njit(cache=True)
+def _barred(row, bars, bar_count):
+    """Tell whether a relation is among those not to be taken."""
+    for b in range(bar_count):
+        same = True
+        for c in range(COLUMNS):
+            if row[c] != bars[b, c]:
+                same = False
+                break
+        if same:
+            return True
+    return False
 
 
 @njit(cache=True)
 def derive(
-    text, n, first, parts, costs, rows, price, taken, closed, kind, start, cut, target_end, target_cost
+    text,
+    n,
+    first,
+    parts,
+    costs,
+    rows,
+    price,
+    kept,
+    bars,
+    bar_count,
+    closed,
+    kind,
+    start,
+    cut,
+    target_end,
+    target_cost,
 ):
-    """Take relations over the streams text[first[d]:first[d + 1]]; return (bits, number taken, parses done).
+    """Take relations over the streams text[first[d]:first[d + 1]]; return (bits, number kept, parses done).
 
-    The tables hold the final parse; taken[:number] are indices of rows.
+    The tables hold the final parse; kept[:number] are the relations taken. None of bars[:bar_count] is.
     """
     cut[: n + 1] = 0
     target_end[: n + 1] = 0
@@ -124,91 +194,39 @@ def derive(
             stop[i] = first[d + 1]
     stop[n] = n
     stop[n + 1] = n
-    edge_first = np.zeros(n + 3, np.int64)
-    edge_start = np.zeros(1, np.int64)
-    edge_cost = np.zeros(1)
-    best = parse(
-        text, n, cut, target_end, target_cost, edge_first, edge_start, edge_cost, costs, closed, kind, start
-    )
-    parses = 1
     natural = np.zeros(n + 2, np.bool_)
-    for d in range(parts):
-        natural[first[d + 1]] = True
-    at = n
-    while at > 0:
-        natural[at] = True
-        at = start[at]
-    natural[0] = True
-    base = closed[: n + 1].copy()
-    count = 0
-    count = aligned(text, n, stop, natural, base, costs, rows, price, count)
-    count = turned(text, n, stop, natural, base, costs, rows, price, count)
-    count = periods(text, n, stop, natural, base, costs, rows, price, count)
-    count = chosen(text, n, stop, natural, base, costs, rows, price, count)
-    count = extremes(text, n, stop, natural, base, costs, rows, price, count)
-    count = pairwise(text, n, stop, natural, base, costs, rows, price, count)
-    gain = np.empty(count)
-    for r in range(count):
-        _apply(rows, price, r, cut, target_end, target_cost, 1)
-        gain[r] = best - parse(
-            text,
-            n,
-            cut,
-            target_end,
-            target_cost,
-            edge_first,
-            edge_start,
-            edge_cost,
-            costs,
-            closed,
-            kind,
-            start,
-        )
-        _apply(rows, price, r, cut, target_end, target_cost, -1)
-        parses += 1
+    best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+    parses = 1
     number = 0
-    while number < MAX_TAKEN and count > 0:
-        # The gains are of older rounds: look at the best first, until one is confirmed.
-        chosen_row = -1
-        chosen_gain = 1e-6
-        checked = 0
-        order = np.argsort(-gain[:count], kind="mergesort")
-        for o in range(count):
-            r = order[o]
-            if gain[r] <= chosen_gain:
+    for _ in range(ROUNDS):
+        count = _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price)
+        before = number
+        while number < MAX_TAKEN and count > 0:
+            chosen_row = -1
+            chosen_gain = 1e-6
+            order = np.argsort(-price[:count, 1], kind="mergesort")
+            for o in range(count):
+                r = order[o]
+                if price[r, 1] <= chosen_gain:
+                    break
+                if not _fits(rows[r], kept, number) or _barred(rows[r], bars, bar_count):
+                    price[r, 1] = -1.0
+                    continue
+                _apply(rows[r], price[r, 0], cut, target_end, target_cost, 1)
+                price[r, 1] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+                _apply(rows[r], price[r, 0], cut, target_end, target_cost, -1)
+                parses += 1
+                if price[r, 1] > chosen_gain:
+                    chosen_gain = price[r, 1]
+                    chosen_row = r
+            if chosen_row < 0:
                 break
-            if not _fits(rows, taken, number, r):
-                gain[r] = -1.0
-                continue
-            _apply(rows, price, r, cut, target_end, target_cost, 1)
-            gain[r] = best - parse(
-                text,
-                n,
-                cut,
-                target_end,
-                target_cost,
-                edge_first,
-                edge_start,
-                edge_cost,
-                costs,
-                closed,
-                kind,
-                start,
-            )
-            _apply(rows, price, r, cut, target_end, target_cost, -1)
-            parses += 1
-            checked += 1
-            if gain[r] > chosen_gain:
-                chosen_gain = gain[r]
-                chosen_row = r
-        if chosen_row < 0:
+            kept[number] = rows[chosen_row]
+            number += 1
+            _apply(rows[chosen_row], price[chosen_row, 0], cut, target_end, target_cost, 1)
+            price[chosen_row, 1] = -1.0
+            best -= chosen_gain
+        best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+        if number == before:
             break
-        taken[number] = chosen_row
-        number += 1
-        _apply(rows, price, chosen_row, cut, target_end, target_cost, 1)
-        gain[chosen_row] = -1.0
-        best -= chosen_gain
-    best = parse(
-        text, n, cut, target_end, target_cost, edge_first, edge_start, edge_cost, costs, closed, kind, start
-    )
     return best, number, parses

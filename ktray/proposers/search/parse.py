@@ -13,20 +13,17 @@ from ktray.proposers.search.costs import LITERAL_ELEMENT, LITERAL_LINE, STEPS
 LITERAL = 0
 PROGRESSION = 1
 TARGET = 2  # defined by a relation to another part of the text
-EDGE = 3  # a compound piece offered as an edge
 
 INF = 1e18
 
 
 @njit(cache=True)
-def parse(
-    text, n, cut, target_end, target_cost, edge_first, edge_start, edge_cost, costs, closed, kind, start
-):
+def parse(text, n, cut, target_end, target_cost, costs, closed, kind, start):
     """Return the bits of the best parse of text[:n]; fill `closed`, and `kind` and `start` of the piece
     that ends at each position.
 
     cut[i] > 0 forbids pieces across i. target_end[i] > 0 makes text[i:target_end[i]] one piece at
-    target_cost[i]. Edges ending at i are edge_first[i] .. edge_first[i + 1]; kind holds EDGE + index.
+    target_cost[i].
     """
     head = costs[LITERAL_LINE]
     element = costs[LITERAL_ELEMENT]
@@ -48,8 +45,6 @@ def parse(
         if j > 0:
             for k in range(i + 1, j):
                 closed[k] = INF
-                kind[k] = LITERAL
-                start[k] = i
             closed[j] = here + target_cost[i]
             kind[j] = TARGET
             start[j] = i
@@ -81,12 +76,6 @@ def parse(
             best = run
             best_kind = PROGRESSION
             best_start = run_start
-        for e in range(edge_first[i + 1], edge_first[i + 2]):
-            s = edge_start[e]
-            if s >= last_cut and closed[s] + edge_cost[e] < best:
-                best = closed[s] + edge_cost[e]
-                best_kind = EDGE + e
-                best_start = s
         closed[i + 1] = best
         kind[i + 1] = best_kind
         start[i + 1] = best_start

@@ -21,22 +21,19 @@ from ktray.sequences import KtSequence, Values
 #: Work units (element visits) of one second on one core of the machine this was measured on.
 UNITS_PER_SECOND = 100_000_000
 
+#: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
+STAGES = np.array([[12, 2, 4], [100, 16, 16], [400, 48, 48]])
+
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """How long to look: `seconds` a sequence, turned into a fixed count of work units.
+    """How long to look: `seconds` a sequence, turned into a fixed count of work units."""
 
-    `width` is the number of partly undone interleavings kept, `keep` how many of them are looked at closely.
-    """
-
-    seconds: float = 0.08
-    width: int = 100
-    closely: int = 16
-    keep: int = 24
+    seconds: float = 0.06
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0 or self.width < 1 or self.keep < 1:
-            raise ConfigError(f"search needs seconds > 0, width >= 1 and keep >= 1, not {self}")
+        if not 0 < self.seconds < 1e6:
+            raise ConfigError(f"search.seconds is {self.seconds}; give a number of seconds above 0")
 
 
 def published_bits(program: DslProgram) -> float:
@@ -74,15 +71,8 @@ class SearchProposer:
         if n < 2:
             return None
         costs = cost_vector(self._prices, 8)
-        budget = int(self._settings.seconds * UNITS_PER_SECOND)
-        plan = search(
-            values.astype(np.int64),
-            costs,
-            self._settings.width,
-            self._settings.closely,
-            self._settings.keep,
-            budget,
-        )
+        budget = int(self._settings.seconds * UNITS_PER_SECOND * n / 64)
+        plan = search(values.astype(np.int64), costs, STAGES, budget)
         program = assemble(plan)
         made = interpret(program)
         if published_bits(program) >= 8.0 * n:

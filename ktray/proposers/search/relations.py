@@ -108,7 +108,7 @@ def _put(rows, price, count, bits, closed, op, s0, s1, t0, t1, a, b):
     rows[count, B] = b
     rows[count, U0] = -1
     rows[count, U1] = -1
-    price[count] = bits
+    price[count, 0] = bits
     return count + 1
 
 

@@ -157,8 +157,8 @@ def _lay(text, first, level, n, m, side, row, row_first, short, long):
 
 
 @njit(cache=True)
-def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, sides):
-    """Beam search over nested peels; fill the `keep` best structures, cheapest first; return their number.
+def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, sides, budget):
+    """Beam search over nested peels; fill the `keep` best structures, cheapest first; return their number and the work done.
 
     Structure r has depths[r] peels, ms[r, d] and sides[r, d] from the outermost inwards. Each level keeps the
     `width` best by split points alone and the `closely` best by `glance`; echoes are looked for in the first
@@ -199,6 +199,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
     pool_first = np.zeros((2 * width, MAX_DEPTH + 2), np.int64)
     pool_score = np.empty(2 * width)
     pool_fixed = np.empty(2 * width)
+    work = 0
     for level in range(min(depth, MAX_DEPTH)):
         plain_score = np.empty(beam * (n + 2))
         plain_path = np.empty((beam * (n + 2), 3), np.int64)
@@ -209,8 +210,9 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
         for b in range(beam):
             begin = beam_first[b, level]
             nb = n - begin
-            if nb < 4:
+            if nb < 4 or work >= budget:
                 continue
+            work += 4 * nb
             acc = beam_text[b, begin:n]
             half = nb // 2
             plain[:, :] = INF
@@ -218,6 +220,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
             plain_count = _gather(plain, beam_fixed[b], half, b, plain_score, plain_path, plain_count)
             if not beam_close[b]:
                 continue
+            work += nb * nb
             number = find_echoes(acc, nb, costs, room, echoes, worth, price)
             if number > 0:
                 score[:, :] = plain
@@ -232,6 +235,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
         held = _pick(echo_score, echo_path, echo_count, width, picked, held)
         if held == 0:
             break
+        work += 10 * held * n
         for h in range(held):
             b = picked[h, 0]
             begin, end = _lay(
@@ -304,7 +308,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
         beam_text = next_text
         beam_first = next_first
         beam_fixed = next_fixed
-    return found
+    return found, work
 
 
 @njit(cache=True)
