@@ -114,13 +114,17 @@ def pairs_table(pairs: Pairs, kept: NDArray[np.bool_], *, feedback: bool = False
     With `feedback`, each line of a program ends with a comment that tells its list (paper: Fig. 12).
     """
     rows = [row for row, keep in zip(pairs.rows(), kept.tolist(), strict=True) if keep]
-    programs = [decode_program(flat.tolist()) for flat, _ in rows]
+    texts, bits = [], []
+    for flat, _ in rows:  # one program at a time: a list of them all would keep the garbage collector busy
+        program = decode_program(flat.tolist())
+        texts.append(feedback_text(program) if feedback else to_text(program))
+        bits.append(published_bits(program))
     ends = np.cumsum([0, *(len(values) for _, values in rows)])
     values = np.concatenate([np.zeros(0, np.uint8), *(values for _, values in rows)])
     columns = [
         pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values)),
-        pa.array([feedback_text(p) if feedback else to_text(p) for p in programs], pa.string()),
-        pa.array([published_bits(program) for program in programs], pa.float64()),
+        pa.array(texts, pa.string()),
+        pa.array(bits, pa.float64()),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 

@@ -88,9 +88,10 @@ class Operation:
 
         A line costs log2(25), a reference log2(i + 1), an element of a literal list 8.
         """
-        refs = self.params.count(Param.REF)
-        literals = sum(len(arg) for arg in args if isinstance(arg, tuple))
-        return LINE_BITS + refs * math.log2(i + 1) + 8.0 * literals + self.value_bits
+        bits = LINE_BITS + self.params.count(Param.REF) * math.log2(i + 1) + self.value_bits
+        if Param.LIST in self.params:
+            bits += 8.0 * sum(len(arg) for arg in args if isinstance(arg, tuple))
+        return bits
 
 
 def _is_even(x: int) -> bool:
