@@ -202,9 +202,11 @@ def _reply(request: SampleRequest, prompt_tokens: int, made: Any) -> Reply:
     )
 
 
-def on_gpu() -> bool:
-    """Return whether this process sees a GPU."""
-    return Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") != ""
+def on_gpu(engine: EngineSettings) -> bool:
+    """Return whether an engine started by this process works on GPUs: those it sees, or, where Ray places the
+    workers, those of other processes."""
+    seen = Path("/dev/nvidiactl").exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "all") != ""
+    return seen or engine.executor == "ray"
 
 
 def _set_environment(engine: EngineSettings) -> None:
@@ -215,7 +217,7 @@ def _set_environment(engine: EngineSettings) -> None:
         "VLLM_CPU_KVCACHE_SPACE": str(engine.kv_cache_gib),
         "TOKENIZERS_PARALLELISM": "false",
     }
-    if not on_gpu():
+    if not on_gpu(engine):
         # One process and one thread a replica: several threads fight over a core, and compiling costs 18 s.
         wanted |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"}
     if engine.offline or Path(engine.model).is_dir():
@@ -255,7 +257,7 @@ def llm_options(engine: EngineSettings) -> dict[str, Any]:
         "pipeline_parallel_size": engine.pipeline_parallel,
         "gpu_memory_utilization": engine.gpu_memory,
         "quantization": engine.quantization or None,
-        "enforce_eager": engine.eager or not on_gpu(),
+        "enforce_eager": engine.eager or not on_gpu(engine),
         "enable_prefix_caching": True,
         "enable_lora": bool(engine.adapter),
         "trust_remote_code": engine.trust_remote_code,
@@ -265,7 +267,7 @@ def llm_options(engine: EngineSettings) -> dict[str, Any]:
         options["max_num_seqs"] = engine.max_num_seqs
     if engine.executor != "auto":
         options["distributed_executor_backend"] = engine.executor
-    if not on_gpu():
+    if not on_gpu(engine):
         # A prompt cut over two steps rewinds its sample's random generator, which a CPU's cannot do.
         options["enable_chunked_prefill"] = False
         options["max_num_batched_tokens"] = max(_STEP_TOKENS, engine.max_model_len)

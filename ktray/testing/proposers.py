@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ktray.errors import EngineDeadError
+from ktray.errors import ConfigError, EngineDeadError
 from ktray.ports import Proposer
 from ktray.programs import Candidate, CandidateKey, Language, Program
 from ktray.proposers.spec import ProposerSpec
@@ -21,9 +21,12 @@ class DyingSpec(ProposerSpec):
     deadly: str = ""
     failing: str = ""
     once: str = ""
+    refusal: str = ""
 
     def build(self) -> Proposer:
-        """Return the proposer."""
+        """Return the proposer. Raises ConfigError with the text `refusal`, where there is one."""
+        if self.refusal:
+            raise ConfigError(self.refusal)
         return _Dying(self)
 
     def settings(self) -> dict[str, object]:

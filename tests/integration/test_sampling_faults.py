@@ -12,6 +12,7 @@ from actors.pipeline import missing_shards, propose_and_verify
 from ktray.blockstore import store_corpus
 from ktray.candidatelog import shards_of
 from ktray.corpora import open_corpus
+from ktray.errors import ConfigError
 from ktray.sandbox import SandboxLimits
 from ktray.testing.proposers import DyingSpec
 
@@ -66,3 +67,9 @@ def test_a_sequence_that_fails_is_a_row_with_an_error(tmp_path: Path) -> None:
     rows = run(tmp_path, DyingSpec("dying", samples=1, failing=":16+8:"))
     assert [row["error"] for row in rows if row["error"]] == ["ValueError: no prompt for this sequence"]
     assert sum(row["outcome"] == "correct" for row in rows) == 11
+
+
+def test_a_model_that_cannot_be_loaded_is_the_users_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such model") as caught:
+        run(tmp_path, DyingSpec("dying", samples=1, refusal="no such model; name another"))
+    assert str(caught.value) == "no such model; name another"

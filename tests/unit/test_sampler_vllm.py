@@ -135,10 +135,10 @@ def test_a_reply_ends_where_a_stop_text_would_come(engine: Engine) -> None:
 
 
 def test_every_sample_held_to_the_grammar_parses(engine: Engine) -> None:
-    requests = [request(key, range(8), 300) for key in "abcd"]
+    requests = [request(key, range(6), 200) for key in "abcd"]
     replies = engine.draw(*requests, held_to=grammar(6))
     texts = [r.text if r.finish == "stop" else whole_lines(r.text) for r in replies]
-    assert sum(r.finish == "stop" for r in replies) >= 8
+    assert sum(r.finish == "stop" for r in replies) >= 4
     assert len(set(texts)) > 16
     for text in texts:
         parse(text)
@@ -168,6 +168,11 @@ def test_a_models_identity_is_its_content(engine: Engine, tmp_path: Path) -> Non
     (moved / "model.safetensors").write_bytes(weights)
     assert model_identity(str(moved)) != f"tiny@{digest}"
     assert model_identity("org/model", "v2") == "org/model@v2"
+
+
+def test_a_folder_that_holds_no_model_is_the_users_to_mend(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        engine.pool.submit(VllmSampler, EngineSettings(model=str(tmp_path)), SamplingSettings()).result()
 
 
 @pytest.mark.parametrize("model", ["", "/nowhere/model", "./model"])
