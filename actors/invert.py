@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from ktray.errors import KtrayError
 from ktray.inversion.ports import SampleRequest, SamplerFailed, SamplerOutOfMemory, SamplingSettings
-from ktray.inversion.sampling import SamplerSpec, make_sampler
+from ktray.inversion.sampling import LazySampler, SamplerSpec
 from ktray.inversion.tasks import Reply
 
 #: Times a chunk is given to a fresh actor before the back-end counts as failed.
@@ -24,10 +24,11 @@ _TRIES = 3
 
 
 class SamplerActor:
-    """Hosts one sampler in a process of its own."""
+    """Hosts one sampler in a process of its own. It is made by the first requests, so that a model that
+    cannot be loaded is an error of theirs, told as it is."""
 
     def __init__(self, spec: SamplerSpec) -> None:
-        self._sampler = make_sampler(spec)
+        self._sampler = LazySampler(spec)
 
     def sample(self, requests: list[SampleRequest], settings: SamplingSettings) -> list[Reply]:
         """Return the replies of a chunk of requests. A dead engine ends the process: Ray replaces it."""
@@ -72,7 +73,8 @@ class RaySampler:
             ray.kill(self._actors.pop())
 
     def sample(self, requests: Sequence[SampleRequest], settings: SamplingSettings) -> Iterator[Reply]:
-        """Yield every requested sample, a chunk at a time, in the order chunks finish."""
+        """Yield every requested sample, a chunk at a time, in the order chunks finish. A chunk that is too
+        large for its actor's memory is halved."""
         if not self._actors:
             self._start()
         size = self._pool.chunk
@@ -93,7 +95,11 @@ class RaySampler:
                     raise SamplerFailed(f"its process died {_TRIES} times on one chunk") from error
                 waiting.append((chunk, tries + 1))
             except RayTaskError as error:
-                raise _cause(error) from error
+                cause = _cause(error)
+                if not isinstance(cause, SamplerOutOfMemory) or len(chunk) == 1:
+                    raise cause from error
+                half = len(chunk) // 2
+                waiting += [(chunk[half:], tries), (chunk[:half], tries)]
 
 
 def _cause(error: RayTaskError) -> BaseException:

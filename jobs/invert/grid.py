@@ -144,7 +144,15 @@ def _cell(
         samplers(chosen) as found,
         progress(console, folder.name, total, "replies") as advance,
     ):
-        infer(prompts, config.n, found, chosen.settings(), log, chosen.batch, lambda k: advance(k, ""))
+        infer(
+            prompts,
+            config.n,
+            found,
+            chosen.settings(),
+            log,
+            chosen.prompts_at_once(len(prompts)),
+            lambda k: advance(k, ""),
+        )
     wanted = (r for r in read_replies(folder / "replies.jsonl") if r.sample < config.n)
     scores = score_replies(prompts, wanted)
     metrics = as_json(summarize(scores, Bootstrap(seed=config.seed), config.published))

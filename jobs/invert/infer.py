@@ -44,7 +44,15 @@ def run(config: Config) -> dict[str, Any]:
         progress(console, "sampling", len(asked) * config.n, "replies") as advance,
     ):
         settings = config.sampler.settings()
-        done = infer(asked, config.n, found, settings, log, config.sampler.batch, lambda k: advance(k, ""))
+        done = infer(
+            asked,
+            config.n,
+            found,
+            settings,
+            log,
+            config.sampler.prompts_at_once(len(asked)),
+            lambda k: advance(k, ""),
+        )
     console.print(f"{done.added} replies added to the {done.present} in {path}")
     if done.failed:
         console.print(f"{done.failed} samples failed and are tried again by the next run: {done.reason}")

@@ -79,7 +79,14 @@ def _asker(found: Sequence[Sampler], config: Config, folder: Path) -> Ask:
     def ask(prompts: Sequence[Prompt], number: int) -> dict[str, Reply]:
         path = folder / f"round-{number}.jsonl"
         with ReplyLog(path) as log:
-            infer(prompts, 1, found, config.sampler.settings(), log, config.sampler.batch)
+            infer(
+                prompts,
+                1,
+                found,
+                config.sampler.settings(),
+                log,
+                config.sampler.prompts_at_once(len(prompts)),
+            )
         return {r.prompt_id: r for r in read_replies(path)}
 
     return ask

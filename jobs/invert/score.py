@@ -4,7 +4,8 @@
     python -m jobs.invert score --replies log.jsonl --prompts prompts.jsonl --run runs/invert/score
 
 A line of external replies has `algorithm`, `task`, `input` (always the plain text) and `reply`; it may
-have `category`, `blinding`, `format`, `finish_reason` and `tokens`. Any number of lines a prompt.
+have `category`, `blinding`, `format`, `finish_reason` and `tokens`. Any number of lines a prompt. Floats
+for arithmetic coding, as published, are algorithm `ae_float`; `ae` is the exact bit string.
 """
 
 from __future__ import annotations

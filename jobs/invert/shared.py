@@ -48,6 +48,10 @@ class SamplerConfig:
     endpoint: EndpointSettings = option(EndpointSettings(), "the endpoint; its key is OPENAI_API_KEY")
     oracle: OracleRates = option(OracleRates(), "the oracle's planted errors")
 
+    def prompts_at_once(self, prompts: int) -> int:
+        """Return how many prompts a sampler is given: actors get them all, and cut them into chunks."""
+        return max(1, prompts if self.workers > 0 else self.batch)
+
     def settings(self) -> SamplingSettings:
         """Return how replies are drawn."""
         stop = (self.stop,) if self.stop else ()

@@ -64,7 +64,15 @@ def _by_model(config: Config, traces: Sequence[Trace], out: Path) -> tuple[int, 
         progress(console, "translating", total, "replies") as advance,
     ):
         settings = config.sampler.settings()
-        infer(asked, config.n, found, settings, log, config.sampler.batch, lambda k: advance(k, ""))
+        infer(
+            asked,
+            config.n,
+            found,
+            settings,
+            log,
+            config.sampler.prompts_at_once(len(asked)),
+            lambda k: advance(k, ""),
+        )
     return _write(out, verified_translations(asked, read_replies(path))), total
 
 

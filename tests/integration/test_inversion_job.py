@@ -122,6 +122,29 @@ def test_a_killed_run_is_completed_and_no_sample_is_doubled(tmp_path: Path) -> N
     assert len({(r.prompt_id, r.sample) for r in replies}) == 480 * 20
 
 
+@pytest.mark.usefixtures("local_ray")
+def test_a_model_that_cannot_be_loaded_on_ray_is_the_users_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "--run",
+        tmp_path,
+        "--count",
+        2,
+        "--models",
+        "x",
+        "--sampler.name",
+        "openai",
+        "--sampler.workers",
+        1,
+    ]
+    os.environ.pop("OPENAI_API_KEY", None)
+    assert main(["grid", *map(str, words)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "OPENAI_API_KEY" in error
+    assert "\n" not in error.removeprefix("error: ")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
