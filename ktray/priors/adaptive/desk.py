@@ -16,7 +16,7 @@ from ktray.priors.adaptive.counts import Counts
 from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, code_size, plain_bound
 from ktray.priors.adaptive.flat import Flat, unflatten
 from ktray.priors.adaptive.machine import CELLS, OP, SET_LIST, TAPE, X, Y
-from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, QUOTE, Bytes
+from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, QUOTE, Bytes, one_record
 from ktray.sequences import Values
 
 NOTHING: Bytes = np.zeros(0, dtype=np.uint8)
@@ -35,8 +35,8 @@ class Desk:
     """
 
     def __init__(self, counts: Counts, data: Bytes | None = None) -> None:
-        self.models = np.zeros(1, dtype=MODEL)
-        self.tapes = np.zeros(1, dtype=TAPE)
+        self.models = one_record(MODEL)
+        self.tapes = one_record(TAPE)
         model, tape = self.models[0], self.tapes[0]
         self.mode: NDArray[np.int64] = model["mode"]
         self.events: NDArray[np.int32] = model["events"]

@@ -9,9 +9,10 @@ only report costs.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from numba import from_dtype, int64, njit, types, void
+from numba import config, from_dtype, int64, njit, types, void
 from numpy.typing import NDArray
 
 from ktray.coding.binary import decode_bit
@@ -36,6 +37,9 @@ FLAG, FUNCTION, REFERENCE, ARGUMENT, LENGTH, LITERAL = range(6)
 PARTS = ("flag", "functions", "references", "arguments", "lengths", "literals")
 
 Bytes = NDArray[np.uint8]
+
+# In 64 bits, so that no product overflows where nothing is compiled.
+_SQUASH, _STRETCH, _RECIPROCAL = (table.astype(np.int64) for table in (SQUASH, STRETCH, RECIPROCAL))
 
 #: A counter holds 22 bits of probability above 9 bits of how often it was updated, which stop at the limit.
 COUNT_BITS = 9
@@ -67,6 +71,12 @@ MODEL = np.dtype(
     align=True,
 )
 Model = np.record
+
+
+def one_record(dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array of one blank record, whose fields are attributes also where nothing is compiled."""
+    array = np.zeros(1, dtype=dtype)
+    return array.view(np.recarray) if config.DISABLE_JIT else array
 
 
 def blank_weights() -> NDArray[np.int32]:
@@ -122,9 +132,9 @@ def _learn(m: Model, k: int, mixer: int, prior: int, error: int, bit: int) -> No
     for i in range(k):
         weights[i] += (step * m.inputs[i] + (1 << 17)) >> 18
         slot = m.slots[i]
-        chance = m.counters[slot] >> COUNT_BITS
-        seen = m.counters[slot] & ((1 << COUNT_BITS) - 1)
-        chance += (((bit << 22) - bit - chance) * RECIPROCAL[seen]) >> 16
+        counter = np.int64(m.counters[slot])
+        chance, seen = counter >> COUNT_BITS, counter & ((1 << COUNT_BITS) - 1)
+        chance += (((bit << 22) - bit - chance) * _RECIPROCAL[seen]) >> 16
         m.counters[slot] = (chance << COUNT_BITS) | min(seen + 1, COUNT_LIMIT)
     weights[CONTEXTS] += (step * prior + (1 << 17)) >> 18
     weights[CONTEXTS + 1] += (step * 256 + (1 << 17)) >> 18
@@ -140,12 +150,12 @@ def code_bit(m: Model, data: Bytes, k: int, node: int, mixer: int, prior: int, b
     for i in range(k):
         slot = (((m.bases[i] ^ spread) * 0x2C1B3C6D) >> 13) & (SLOTS - 1)
         m.slots[i] = slot
-        logit = STRETCH[m.counters[slot] >> (10 + COUNT_BITS)]
+        logit = _STRETCH[m.counters[slot] >> (10 + COUNT_BITS)]
         m.inputs[i] = logit
         total += weights[i] * logit
     total += weights[CONTEXTS] * prior + weights[CONTEXTS + 1] * 256
     logit = min(max(total >> _WEIGHT_BITS, -LOGIT_LIMIT), LOGIT_LIMIT)
-    p = SQUASH[logit + LOGIT_LIMIT]
+    p = _SQUASH[logit + LOGIT_LIMIT]
     bit = code_final(m, data, p, bit)
     if m.mode[0] != QUOTE:
         _learn(m, k, mixer, prior, (bit << 16) - p, bit)
@@ -155,7 +165,7 @@ def code_bit(m: Model, data: Bytes, k: int, node: int, mixer: int, prior: int, b
 @njit(_I(_I, _I), cache=True)
 def logit_of_share(part: int, whole: int) -> int:
     """Return the logit of part / whole, for 0 < part < whole."""
-    return STRETCH[min(max(part * 4096 // whole, 0), 4095)]
+    return _STRETCH[min(max(part * 4096 // whole, 0), 4095)]
 
 
 @njit(_I(_M, _B, _I, _I, _I, _I, _I), cache=True)
