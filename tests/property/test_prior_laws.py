@@ -38,7 +38,7 @@ def _distinct(block: list[Entry]) -> list[Entry]:
 
 @pytest.mark.parametrize("name", STATIC)
 @pytest.mark.parametrize("told", [True, False], ids=["lengths told", "lengths coded"])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(block=entries())
 def test_blocks_come_back(name: str, told: bool, block: list[Entry]) -> None:
     block, prior = _distinct(block), make_prior(name)
@@ -55,7 +55,7 @@ def test_blocks_come_back(name: str, told: bool, block: list[Entry]) -> None:
     assert spent <= 8 * len(coded.payload) <= spent + 8 * 18
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(programs(), max_size=8))
 def test_uniform_code_keeps_any_program_at_its_price(block: list[DslProgram]) -> None:
     codes: list[int] = []
