@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ktray.inversion.answers import OPEN
 from ktray.inversion.datasets.generate import split
 from ktray.inversion.kinds import InversionError
@@ -21,6 +24,18 @@ from ktray.inversion.templates import Templates
 from ktray.inversion.tokens import ChatTemplate
 from ktray.inversion.translation import Translation
 from ktray.rundir import committed, write_json
+
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("algorithm", pa.string()),
+        ("task", pa.string()),
+        ("blinding", pa.int32()),
+        ("input", pa.string()),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("text", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +86,16 @@ def build_sft(
 
 
 def write_sft(folder: Path, data: SftData, template: ChatTemplate | None = None) -> None:
-    """Write train.jsonl and test.jsonl, and a dataset_info.json that LLaMA-Factory reads as it is.
+    """Write train and test as JSON lines and as Parquet, and a dataset_info.json that LLaMA-Factory reads
+    as it is.
 
-    With a chat template each line also has `text`, the conversation as that model is fed it.
+    With a chat template each row also has `text`, the conversation as that model is fed it; else it is null
+    in Parquet and absent in JSON.
     """
     for name, examples in (("train", data.train), ("test", data.test)):
+        with committed(folder / f"{name}.parquet") as temporary:
+            rows = list(_rows(examples, template))
+            pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), temporary, compression="zstd")
         with (
             committed(folder / f"{name}.jsonl") as temporary,
             temporary.open("w", encoding="utf-8") as stream,

@@ -199,6 +199,8 @@ def test_sft_data_never_trains_on_held_out_or_excluded_inputs(tmp_path: Path) ->
     write_sft(tmp_path, data)
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert len(rows) == len(data.train)
+    table = pq.read_table(tmp_path / "train.parquet").to_pylist()
+    assert [{**row, "text": None} for row in rows] == table
     info = json.loads((tmp_path / "dataset_info.json").read_text())
     assert info["ktray_inversion_train"]["file_name"] == "train.jsonl"
     with pytest.raises(InversionError, match="no conversations"):
