@@ -30,7 +30,11 @@ from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits,
 SCREEN_SOURCE_BYTES = 1 << 16
 #: Programs that share one process of the screen.
 SCREEN_BATCH = 100
-#: How long a warm process may take to start, and beyond a program's own limit to answer, in seconds.
+#: Limits that may pass until a reply comes: a starved program has three, and so has the one before it.
+_PATIENCE = 6
+_PYTHON_ERROR = 1
+_NOT_STARTED = "the sandbox's process did not start; its reason is above"
+#: How long a warm process may take to start, and to answer beyond its programs' time, in seconds.
 _START_SECONDS, _GRACE_SECONDS = 120.0, 30.0
 
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside.zygote import main; main(*sys.argv[2:])"
@@ -102,9 +106,9 @@ class _Zygote:
             hello = self._take(wire.LENGTH.unpack(self._take(4, deadline))[0], deadline).decode().splitlines()
         except _Died:
             self.close()
-            if (self._process.returncode or 0) < 0:
+            if self._process.returncode != _PYTHON_ERROR:
                 raise
-            raise PipelineError("the sandbox's process did not start; its reason is above") from None
+            raise PipelineError(_NOT_STARTED) from None
         layers = [line[1:] for line in hello if line[0] == "+"]
         return IsolationReport.of(layers, [line[1:] for line in hello if line[0] == "-"])
 
@@ -120,7 +124,7 @@ class _Zygote:
 
     def exchange(self, requests: bytes, count: int) -> Iterator[_Reply]:
         """Send `requests` and yield the `count` replies as they come; raises _Died."""
-        patience = self._limits.seconds + _GRACE_SECONDS
+        patience = _PATIENCE * self._limits.seconds + _GRACE_SECONDS
         waiting, head = memoryview(requests), wire.REPLY.size
         for _ in range(count):
             deadline = time.monotonic() + patience
@@ -175,7 +179,7 @@ def _start(limits: SandboxLimits, library: _Library, tries: int = 3) -> _Zygote:
     try:
         return _Zygote(limits, library)
     except _Died:
-        raise PipelineError("the sandbox's process did not start; its reason is above") from None
+        raise PipelineError(_NOT_STARTED) from None
 
 
 _ENVIRONMENT = {

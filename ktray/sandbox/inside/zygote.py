@@ -151,8 +151,8 @@ def _become_first_process() -> None:
         return
     os.close(REQUESTS_FD)
     os.close(REPLIES_FD)
-    os.waitpid(child, 0)
-    os._exit(0)
+    # A signal shows as a code above 1, which the caller tells from a Python error at the start.
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
 
 
 def _filter_works(program: FilterProgram) -> bool:
