@@ -10,6 +10,7 @@ The same command continues a run that was stopped; another prior or a larger n r
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -202,8 +203,14 @@ def archive_path(config: Config) -> Path:
 def _check_output(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; give a file name")
-    if not path.resolve().parent.is_dir():
+    folder = path.resolve().parent
+    if not folder.is_dir():
         raise ConfigError(f"--out {path}: its folder does not exist; make it, or choose another")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--out {path}: {error.strerror}; choose a folder that can be written to") from None
 
 
 def block_elements(size: str) -> int:

@@ -54,7 +54,8 @@ def launch(
         if error.errno not in _USER_ERRNO:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        return _complain(f"{os.strerror(error.errno or 0)}{where}{_USER_ERRNO[error.errno]}", 1)
+        mend, code = _USER_ERRNO[error.errno]
+        return _complain(f"{os.strerror(error.errno or 0)}{where}; {mend}", code)
     except KeyboardInterrupt:
         return _complain("stopped; run the same command again to continue", 130)
     if config.json:
@@ -63,9 +64,12 @@ def launch(
     return 0
 
 
+#: Errors of the system that a user can mend: how, and the exit code.
 _USER_ERRNO = {
-    errno.ENOSPC: "; free some space, then run the same command again to continue",
-    errno.EDQUOT: "; free some of your quota, then run the same command again to continue",
+    errno.ENOSPC: ("free some space, then run the same command again to continue", 1),
+    errno.EDQUOT: ("free some of your quota, then run the same command again to continue", 1),
+    errno.EACCES: ("choose a place that you may write to", 2),
+    errno.EROFS: ("choose a place that can be written to", 2),
 }
 
 
