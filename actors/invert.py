@@ -92,6 +92,7 @@ class RaySampler:
                 yield from ray.get(ready)
             except RayActorError as error:
                 if tries + 1 == _TRIES:
+                    self.close()  # what they hold is a fallback's to use
                     raise SamplerFailed(f"its process died {_TRIES} times on one chunk") from error
                 waiting.append((chunk, tries + 1))
             except RayTaskError as error:
