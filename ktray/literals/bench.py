@@ -85,11 +85,9 @@ def ablate(path: Path, data: Values) -> None:
         start = time.process_time()
         cost = price_all(GeneralModel(settings), data)
         full = full or cost
-        change = 100 * (cost / full - 1)
-        seconds = time.process_time() - start
-        print(
-            f"{path.name:20} {contexts:2d} contexts  {cost / 524288:11,.0f} bytes {change:+6.2f} % {seconds:6.1f} s"
-        )
+        change = f"{100 * (cost / full - 1):+.2f} %"
+        seconds = f"{time.process_time() - start:.1f} s"
+        print(f"{path.name:20} {contexts:2d} contexts {cost / 524288:11,.0f} bytes {change:>9} {seconds:>8}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,9 +15,9 @@ from ktray.literals.settings import check_preset
 from ktray.sequences import Values
 
 _STORED = b"\x00"
-#: Candidates are compared on so many bytes from the block's middle; nucleotides on more, for their contexts.
-SAMPLE_BYTES = 32768
-_SAMPLE_SYMBOLS = 131072
+#: Candidates are compared on so many bytes in two places of a block; nucleotides on more, for their contexts.
+SAMPLE_BYTES = 16384
+_SAMPLE_SYMBOLS = 65536
 
 
 def encode_bytes(data: Values, preset: str = "default", hint: str = "") -> bytes:
@@ -53,6 +53,9 @@ def choose_model(data: Values, preset: str, hint: str = "") -> BlockModel:
     if len(models) == 1:
         return models[0]
     size = _SAMPLE_SYMBOLS if any(model.name == "nucleotides" for model in models) else SAMPLE_BYTES
-    start = max(0, len(data) // 2 - size // 2) // 2 * 2
-    sample = data[start : start + size]
-    return min(models, key=lambda model: price_all(model.for_sample(start, len(sample)), sample))
+    starts = {max(0, len(data) * k // 4 - size // 2) // 2 * 2 for k in (1, 3)}
+
+    def price(model: BlockModel) -> int:
+        return sum(price_all(model.for_sample(a, size), data[a : a + size]) for a in sorted(starts))
+
+    return min(models, key=price)

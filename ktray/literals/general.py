@@ -111,7 +111,7 @@ def _ramp() -> NDArray[np.int32]:
     return ramp
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _hash(a: Integer, b: Integer) -> Integer:
     """A 32-bit hash of two values below 2**32."""
     h = ((a * 0x2F0B4C47) & 0xFFFFFFFF) ^ ((b * 0x1E35A7BD) & 0xFFFFFFFF)
@@ -119,13 +119,13 @@ def _hash(a: Integer, b: Integer) -> Integer:
     return (h ^ (h >> 29)) & 0xFFFFFFFF
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _spread(context: Integer, half: Integer) -> Integer:
     """63 well-mixed bits of a context and the byte's first half (0 before it is known)."""
     return ((context + half * 0x3D4D51CB) & 0xFFFFFFFF) * 0x6B43A9B5
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> Integer:
     """Set `places` to the contexts' buckets; a new one takes the place of the least used of three
     neighbours.
@@ -157,7 +157,7 @@ def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, place
     return warm
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _character_class(byte: Integer) -> Integer:
     """1 letter, 2 digit, 3 space, 4 newline, 5 punctuation, 6 opening, 7 closing, 8 beyond ASCII, 9 other."""
     letter = byte | 32
@@ -178,7 +178,7 @@ def _character_class(byte: Integer) -> Integer:
     return 8 if byte >= 128 else 9
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _follow_text(scalars: Any, byte: Integer) -> None:
     """Keep track of words, lines, brackets and classes of characters."""
     kind = _character_class(byte)
@@ -204,7 +204,7 @@ def _follow_text(scalars: Any, byte: Integer) -> None:
         scalars[_BRACKETS] >>= 8
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> None:
     """The hashes of all contexts at a byte's start, the most useful first."""
     c4, c8, word, brackets = scalars[_C4], scalars[_C8], scalars[_WORD], scalars[_BRACKETS]
@@ -240,7 +240,7 @@ def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> No
         hashes[i] = _hash(values[i], (i + 1) * 0x3779B1)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _find_runs(runs: Any, mask: Integer, hashes: Any, places: Any, found: Any) -> None:
     """For each context the byte that followed it last, and how often in a row."""
     for i in range(hashes.shape[0]):
@@ -256,7 +256,7 @@ def _find_runs(runs: Any, mask: Integer, hashes: Any, places: Any, found: Any) -
         found[i] = ((count << 9) | 256 | (run & 255)) if count > 0 else 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_runs(runs: Any, places: Any, byte: Integer) -> None:
     for i in range(places.shape[0]):
         run = np.int64(runs[places[i]])
@@ -268,7 +268,7 @@ def _learn_runs(runs: Any, places: Any, byte: Integer) -> None:
             runs[places[i]] = (run >> 12 << 12) | 256 | byte
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
     """Follow each match by a byte, or look for a new one where the last bytes occurred before."""
     pos, mask = scalars[_POS], scalars[_HISTORY]
@@ -298,7 +298,7 @@ def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
         matches[m, 2] = (np.int64(history[pointer & mask]) | 256) if length > 0 else 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _length_bucket(length: Integer) -> Integer:
     """0..28: exact below 16, coarser above."""
     if length < 16:
@@ -312,7 +312,7 @@ def _length_bucket(length: Integer) -> Integer:
     return bucket
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _history_inputs(
     c0: Integer, bits: Integer, node: Integer, buckets: Any, places: Any, maps: Any, used: Any, x: Any
 ) -> Integer:
@@ -330,7 +330,7 @@ def _history_inputs(
     return known
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _run_inputs(c0: Integer, bits: Integer, found: Any, maps: Any, used: Any, x: Any, first: Integer) -> None:
     """One input a context: whether the byte that followed last comes again."""
     for i in range(found.shape[0]):
@@ -341,7 +341,7 @@ def _run_inputs(c0: Integer, bits: Integer, found: Any, maps: Any, used: Any, x:
         x[first + i] = (np.int64(STRETCH[np.int64(maps[i, cell]) >> 19]) * fits) >> 1
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _match_inputs(c0: Integer, bits: Integer, matches: Any, maps: Any, x: Any, first: Integer) -> Integer:
     """Two inputs a match; returns the bucket of the longest match's length."""
     longest = 0
@@ -363,7 +363,7 @@ def _match_inputs(c0: Integer, bits: Integer, matches: Any, maps: Any, x: Any, f
     return longest
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _choose_rows(scalars: Any, known: Integer, longest: Integer, rows: Any) -> None:
     """The row of weights of each set."""
     c0, bits = scalars[_C0], scalars[_BITS]
@@ -379,7 +379,7 @@ def _choose_rows(scalars: Any, known: Integer, longest: Integer, rows: Any) -> N
         rows[k] += _FIRST_ROW[k]
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _corrected(scalars: Any, logit: Integer, apm: Any, cells: Any) -> Integer:
     """The mixed prediction, averaged with what came at such predictions in contexts of order 0, 1 and 3."""
     c0, c4 = scalars[_C0], scalars[_C4]
@@ -400,7 +400,7 @@ def _corrected(scalars: Any, logit: Integer, apm: Any, cells: Any) -> Integer:
     return min(max(p, 1), 65535)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, _nrt=False, inline="always")
 def predict(state: Any) -> Integer:
     """The probability of a one bit, 1..65535 of 65536."""
     (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
@@ -420,7 +420,7 @@ def predict(state: Any) -> Integer:
     return _corrected(scalars, mixed, apm, cells)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_weights(
     scalars: Any, bit: Integer, x: Any, weights: Any, rows: Any, logits: Any, second: Any
 ) -> None:
@@ -434,7 +434,7 @@ def _learn_weights(
         train(weights[rows[k]], x, error)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _begin_byte(state: Any, byte: Integer) -> None:
     """Take in a whole byte, and look up the next one's contexts."""
     (scalars, history, buckets, hashes, places, _, _, runs, run_places, found, _, _, _, _, _, _, _, matches, last, _, _, _, followers, _) = state  # fmt: skip  # noqa: E501
@@ -451,7 +451,7 @@ def _begin_byte(state: Any, byte: Integer) -> None:
     _find_runs(runs, scalars[_RUNS], hashes, run_places, found)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, _nrt=False, inline="always")
 def update(state: Any, bit: Integer) -> None:
     """Learn the bit that came after `predict`."""
     (scalars, _, buckets, hashes, places, maps, used, _, _, _, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
@@ -483,7 +483,7 @@ def update(state: Any, bit: Integer) -> None:
         scalars[_BITS] = 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def code_bytes(
     mode: Integer, coder: Any, buffer: Any, state: Any, data: Any, start: Integer, stop: Integer
 ) -> None:

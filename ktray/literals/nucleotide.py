@@ -117,7 +117,7 @@ def _preferences(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return ratio - int(ratio.sum()) // ratio.size
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _hash(context: Integer) -> Integer:
     """A 63-bit hash of up to 24 bases."""
     h = (context ^ (context >> 23)) & 0x7FFFFFFF
@@ -126,7 +126,7 @@ def _hash(context: Integer) -> Integer:
     return h & 0x7FFFFFFFFFFFFFFF
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _find_row(cells: Any, first: Integer, context: Integer, bits: Integer, order: Integer) -> Integer:
     """The row of a context's cells, cleared where another context had it."""
     if 2 * order <= bits:
@@ -141,7 +141,7 @@ def _find_row(cells: Any, first: Integer, context: Integer, bits: Integer, order
     return row
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_cell(cells: Any, row: Integer, node: Integer, bit: Integer) -> None:
     value = np.int64(cells[row, node])
     seen = value & 15
@@ -151,7 +151,7 @@ def _learn_cell(cells: Any, row: Integer, node: Integer, bit: Integer) -> None:
     cells[row, node] = (p << 4) | seen
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _run_bucket(run: Integer) -> Integer:
     """0..63: the length of a run, four steps an octave."""
     octave = 0
@@ -161,7 +161,7 @@ def _run_bucket(run: Integer) -> Integer:
     return min(octave + (run >> 1), 63)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _code_case(mode: Integer, coder: Any, buffer: Any, state: Any, symbols: Any, case: Integer) -> Integer:
     """Encode, decode or price the case of the next symbol; returns it."""
     (scalars, _, _, _, _, _, _, _, pointers, _, _, _, maps, cells, x, weights) = state
@@ -194,7 +194,7 @@ def _code_case(mode: Integer, coder: Any, buffer: Any, state: Any, symbols: Any,
     return bit
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: Integer, half: Integer) -> Integer:
     """Two inputs a pointer: whether its base's next bit comes; returns a small context of the first
     pointer.
@@ -219,7 +219,7 @@ def _pointer_inputs(pointers: Any, maps: Any, x: Any, node: Integer, half: Integ
     return context
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _code_base(mode: Integer, coder: Any, buffer: Any, state: Any, base: Integer, case: Integer) -> Integer:
     """Encode, decode or price the next base, high bit first; returns it."""
     (scalars, first, cells, rows, calibration, used, x, weights, pointers, _, maps, apm, _, _, _, _) = state
@@ -266,7 +266,7 @@ def _code_base(mode: Integer, coder: Any, buffer: Any, state: Any, base: Integer
     return node & 3
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_other_strand(state: Any, t: Integer, base: Integer) -> None:
     """What the same bases say read backwards on the other strand; then append the base."""
     (scalars, first, cells, _, _, _, _, _, _, _, _, _, _, _, _, _) = state
@@ -282,7 +282,7 @@ def _learn_other_strand(state: Any, t: Integer, base: Integer) -> None:
     scalars[_INVERSE] = inverse
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _follow_pointer(pointer: Any, base: Integer, step: Integer) -> None:
     """Move a pointer on; a miss shortens its length, many in the last sixteen end it."""
     missed = np.int64(pointer[_BASE] != base)
@@ -297,12 +297,12 @@ def _follow_pointer(pointer: Any, base: Integer, step: Integer) -> None:
         pointer[_LENGTH] = 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _set_pointer(pointer: Any, at: Integer, length: Integer) -> None:
     pointer[_AT], pointer[_LENGTH], pointer[_MISSES] = at, length, 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _common(symbols: Any, at: Integer, step: Integer, t: Integer) -> Integer:
     """How many bases before and with t agree with those from `at` on in direction `step` (+1:
     complements).
@@ -317,7 +317,7 @@ def _common(symbols: Any, at: Integer, step: Integer, t: Integer) -> Integer:
     return length
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _find_pointers(state: Any, symbols: Any, t: Integer) -> None:
     """Follow the pointers past symbol t, look for better ones, and note what each expects next."""
     (scalars, _, _, _, _, _, _, _, pointers, places, _, _, _, _, _, _) = state
@@ -351,7 +351,7 @@ def _find_pointers(state: Any, symbols: Any, t: Integer) -> None:
             pointers[m, _BASE] = there if m < 2 else 3 - there
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def code_symbols(
     mode: Integer, coder: Any, buffer: Any, state: Any, symbols: Any, start: Integer, stop: Integer
 ) -> None:

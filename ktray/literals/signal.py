@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ktray.literals.coding import DECODE, code_bit
 from ktray.literals.fixed import INPUT_LIMIT, LOGIT_LIMIT, SQUASH, STRETCH, Integer, exp_fixed
 from ktray.literals.mixing import adapt, dot, train
+from ktray.literals.records import ROWS
 
 #: Lags of regressors from an earlier row of a record: `row(1, d)` is d samples before the same column one
 #: row above.
@@ -181,16 +182,25 @@ def new_state(shape: Shape, records: Sequence[tuple[int, int]] = ()) -> State:
         ),  # calibration
         np.zeros((_MOST_EXPERTS * _SCALES, 2), dtype=np.int64),  # the cells used of it
         np.full((_CONTEXTS, 1 << 18), 1 << 30, dtype=np.int32),  # probability of a bit in plain contexts
-        np.zeros(_CONTEXTS, dtype=np.int64),  # the cells used of it
+        np.zeros(_CONTEXTS + 8, dtype=np.int64),  # the cells used of it; the mixers' rows and logits
         np.tile(ramp, (512, 1)),  # correction of the result
-        np.array(list(records) or [(1 << 60, 0)], dtype=np.int64).reshape(-1, 2),
+        _with_gaps(records),
         np.zeros(_RING, dtype=np.int64),  # sizes of the latest errors
         np.zeros(_ROWS, dtype=np.int64),  # each row's mean, 8 fractional bits
         np.full(_ROWS, 65536, dtype=np.int64),  # how often a row's numbers leave half the range, of 65536
     )
 
 
-@njit(cache=True)
+def _with_gaps(records: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """The records, and one of period 0 wherever none follows."""
+    table = [(1 << 60, 0)]
+    for start, period in reversed(records):
+        end = start + ROWS * period
+        table += [(end, 0), (start, period)] if end < table[-1][0] else [(start, period)]
+    return np.array(table[::-1], dtype=np.int64)
+
+
+@njit(cache=True, _nrt=False)
 def _covary(products: Any, with_target: Any, x: Any, y: Integer, n: Integer, fade: Integer) -> None:
     """Fade, then add the products of the regressors with each other and with the target (12 fractional
     bits).
@@ -203,7 +213,7 @@ def _covary(products: Any, with_target: Any, x: Any, y: Integer, n: Integer, fad
         with_target[i] += (xi * y - with_target[i]) >> fade
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, ridge: Integer) -> None:
     """Least-squares weights (18 fractional bits) by LDL'; all in 30-bit numbers, whatever the signal's
     power.
@@ -242,7 +252,7 @@ def _solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, ri
         weights[i] = min(max(v, -_TOP_WEIGHT), _TOP_WEIGHT)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_stage(stage: Any, seen: Any, weights: Any, error: Integer, value: Integer) -> None:
     """Move an LMS stage's weights by its error over its power, and append the value it will see."""
     order, at = stage[_ORDER], stage[_AT]
@@ -262,7 +272,7 @@ def _learn_stage(stage: Any, seen: Any, weights: Any, error: Integer, value: Int
     stage[_AT] = at + 1
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _distribution(difference: Integer, inverse: Integer) -> Integer:
     """The logistic function of difference / scale, 30 fractional bits; `inverse` is 1.42 * 2**26 / mean
     error.
@@ -273,7 +283,7 @@ def _distribution(difference: Integer, inverse: Integer) -> Integer:
     return _LOGISTIC[i] + (((_LOGISTIC[i + 1] - _LOGISTIC[i]) * (z & 2047)) >> 11)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _log2(value: Integer) -> Integer:
     bits = 0
     while value > 1:
@@ -282,7 +292,7 @@ def _log2(value: Integer) -> Integer:
     return bits
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _regressors(
     lags: Any,
     x: Any,
@@ -306,7 +316,7 @@ def _regressors(
         x[i] = (data[t - lag] if t - lag >= first else pad) if lag != CONSTANT else one
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> Integer:
     """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0
     unknown.
@@ -325,7 +335,7 @@ def _errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> I
     return 1 + min(2 * octave + ((total >> max(octave - 1, 0)) & 1), 30)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _predict_all(state: Any, data: Any, t: Integer, line: Integer) -> None:
     """All experts' predictions of sample t: the filters, the stages after the first filter, the blend of
     these.
@@ -353,7 +363,7 @@ def _predict_all(state: Any, data: Any, t: Integer, line: Integer) -> None:
     centre[n + _STAGES] = min(max(total >> _WEIGHT_BITS, -limit), limit)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _learn_all(state: Any, t: Integer, line: Integer, value: Integer) -> None:
     """Every filter, stage and error estimate learns sample t."""
     (scalars, filters, _, products, with_target, weights, x, a, stages, seen, stage_weights, centre, scale, _, _, _, _, _, _, _, _, _, errors, mean, wide) = state  # fmt: skip  # noqa: E501
@@ -379,7 +389,7 @@ def _learn_all(state: Any, t: Integer, line: Integer, value: Integer) -> None:
     wide[line] += ((65536 if value < -half or value >= half else 0) - wide[line]) >> 7
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _expert_inputs(scalars: Any, x: Any, size: Integer, extra: Integer, difference: Integer, centre: Any, scale: Any, edge: Any, calibration: Any, cells: Any, experts: Integer) -> None:  # fmt: skip  # noqa: E501
     """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and
     calibrated.
@@ -399,7 +409,7 @@ def _expert_inputs(scalars: Any, x: Any, size: Integer, extra: Integer, differen
             x[2 * j + 1] = STRETCH[np.int64(calibration[cells[j, 0], cells[j, 1]]) >> 19] >> 1
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Integer, last: Integer, low: Integer, line: Integer, above: Integer) -> Integer:  # fmt: skip  # noqa: E501
     """Encode, decode or price one sample in low .. low + 2**bits - 1, most significant bit first; returns
     it.
@@ -416,8 +426,8 @@ def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Int
     main = centre[experts - 1]
     fast = min(_log2((scale[experts - 1, 0] >> 8) + 1), 31)
     slow = min(_log2((scale[experts - 1, 1] >> 8) + 1), 31)
-    rows = np.empty(4, np.int64)
-    logits = np.empty(4, np.int64)
+    rows = plain_cells[_CONTEXTS : _CONTEXTS + 4]
+    logits = plain_cells[_CONTEXTS + 4 :]
     first = experts * _SCALES * 2
     path = np.int64(1)
     for b in range(bits):
@@ -468,7 +478,7 @@ def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Int
     return low
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def code_samples(
     mode: Integer, coder: Any, buffer: Any, state: Any, data: Any, start: Integer, stop: Integer
 ) -> None:
@@ -484,11 +494,11 @@ def code_samples(
         while scalars[_RECORD] < records.shape[0] and records[scalars[_RECORD], 0] <= t:
             scalars[_START], scalars[_PERIOD] = records[scalars[_RECORD], 0], records[scalars[_RECORD], 1]
             scalars[_RECORD] += 1
-        line: Integer = np.int64(0)
+        line: Integer = np.int64(_ROWS - 1)
         above: Integer = np.int64(0)
         period = scalars[_PERIOD]
         if period > 0:
-            line = min((t - scalars[_START]) // period, _ROWS - 1)
+            line = min((t - scalars[_START]) // period, _ROWS - 2)
             above = _errors_above(errors, t, scalars[_START], period)
         _predict_all(state, data, t, line)
         column = t - scalars[_START] - line * period
