@@ -56,16 +56,19 @@ def variants(program: DslProgram) -> Iterator[DslProgram]:
     The first has live lines only, each line once, chains of concatenate from left to right, lines by stage;
     the second takes the lines of a stage in the order in which the output needs them, where that differs.
     """
-    settled = _is_settled(program)
-    lines = list(program.lines) if settled else _chained(_simplified(program))
-    uses = [_references(call) for call in lines]
-    kept = list(range(len(lines))) if settled else _schedule(lines, uses, range(len(lines)))
-    first = program if settled else _renumbered(lines, kept)
-    yield first
-    if not _asked_in_order(first.lines):
-        by_need = _schedule(lines, uses, _wanted(uses))
-        if by_need != kept:
-            yield _renumbered(lines, by_need)
+    if _is_settled(program):
+        yield program
+        kept = None
+        if _asked_in_order(program.lines):
+            return
+        lines = list(program.lines)
+    else:
+        lines = _chained(_simplified(program))
+        kept = _schedule(lines, range(len(lines)))
+        yield _renumbered(lines, kept)
+    by_need = _schedule(lines, _wanted(lines))
+    if by_need != (kept or list(range(len(lines)))):
+        yield _renumbered(lines, by_need)
 
 
 def _is_settled(program: DslProgram) -> bool:
@@ -75,15 +78,18 @@ def _is_settled(program: DslProgram) -> bool:
     used = {program.output}
     stage = 0
     for call in lines:
-        op, before = call.op, stage
-        refs = [arg.line for arg in call.args if type(arg) is Ref]
-        used.update(refs)
-        stage = _STAGES.get(op, _DEFAULT_STAGE)
-        if stage < before or (op == "concatenate" and lines[refs[1]].op == op):
+        op, args = call.op, call.args
+        before, stage = stage, _STAGES.get(op, _DEFAULT_STAGE)
+        if stage < before:
             return False
-        if op in _SPELLED and (_respelled(call) != call or _same_list(call) is not None):
+        plain = [op, *[-arg.line if type(arg) is Ref else arg for arg in args]]
+        used.update([arg.line for arg in args if type(arg) is Ref])
+        if op == "concatenate":
+            if lines[_line_of(args[1])].op == op:
+                return False
+        elif op in _SPELLED and (_respelled(call) != call or _same_list(call) is not None):
             return False
-        seen.add((op, *refs, *[arg for arg in call.args if type(arg) is not Ref]))
+        seen.add(tuple(plain))
     return len(used) == len(seen) == len(lines) and program.output == len(lines) - 1
 
 
@@ -224,8 +230,9 @@ def _rotated(lines: list[Call], outer: int, inner: int) -> list[Call]:
     return list(_renumbered(lines, order).lines)
 
 
-def _wanted(uses: list[list[int]]) -> list[int]:
+def _wanted(lines: list[Call]) -> list[int]:
     """Return, for each line, when the output first asks for it: operands from the left, sources first."""
+    uses = [_references(call) for call in lines]
     rank: dict[int, int] = {}
     stack = [(len(uses) - 1, False)]
     while stack:
@@ -238,8 +245,9 @@ def _wanted(uses: list[list[int]]) -> list[int]:
     return [rank[line] for line in range(len(uses))]
 
 
-def _schedule(lines: list[Call], uses: list[list[int]], rank: range | list[int]) -> list[int]:
+def _schedule(lines: list[Call], rank: range | list[int]) -> list[int]:
     """Return the lines in an order of theirs that goes by stage, then by rank."""
+    uses = [_references(call) for call in lines]
     waiting = [len(set(sources)) for sources in uses]
     users: list[list[int]] = [[] for _ in lines]
     for i, sources in enumerate(uses):
