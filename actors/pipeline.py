@@ -15,7 +15,7 @@ import ray.data
 from ray.exceptions import RayError
 
 from actors.encode import EncodeActor, EncodePlan, logged_samples
-from actors.propose import KeepActor, ProposeActor, RefineActor, VerifyActor, pack, tries_path
+from actors.propose import KeepActor, ProposeActor, RefineActor, VerifyActor, pack, raise_refusal, tries_path
 from actors.runtime import cause, cluster_gpus
 from ktray.candidatelog import Shard, log_path
 from ktray.errors import PipelineError
@@ -192,6 +192,7 @@ def _drain(data: ray.data.Dataset, progress: Progress, counted: str | None, expe
     total = 0
     try:
         for row in _iterate(data):
+            raise_refusal(row)
             total += row[counted] if counted else 0
             progress(row)
     except RayError as error:

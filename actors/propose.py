@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +20,7 @@ from actors.metrics import ProposeMetrics, VerifyMetrics
 from ktray.blockstore import block_path, read_block
 from ktray.candidatelog import Shard, candidates_table, ids_hash, read_candidates, read_log, write_log
 from ktray.dsl.interpreter import DslExecutor
-from ktray.errors import EngineDeadError, InputError
+from ktray.errors import EngineDeadError, InputError, KtrayError
 from ktray.ports import Executor, Proposer
 from ktray.programs import Candidate, CandidateKey, Language, Outcome, Program, Verdict
 from ktray.proposers.model import Failure, ModelProposer, Usage
@@ -34,6 +36,31 @@ _TRIES = 2
 SPENT = ("samples", "tokens", "prompt_tokens", "errors", "began", "ended", "cpu_seconds")
 
 
+Call = Callable[[Any, pa.Table], pa.Table]
+
+
+def telling(call: Call) -> Call:
+    """Wrap an actor's call: an error that a user can act on becomes the row's only column, `refused`, for
+    `raise_refusal`. Ray Data would keep its text alone, within a stack of lines."""
+
+    @functools.wraps(call)
+    def told(actor: Any, row: pa.Table) -> pa.Table:
+        if "refused" in row.column_names:
+            return row
+        try:
+            return call(actor, row)
+        except KtrayError as error:
+            return pa.table({"refused": pa.array([pickle.dumps(error)], pa.binary())})
+
+    return told
+
+
+def raise_refusal(row: dict[str, Any]) -> None:
+    """Raise the error that a row carries, if it carries one."""
+    if row.get("refused"):
+        raise pickle.loads(row["refused"])  # made by an actor of ours in this very run
+
+
 class ProposeActor:
     """Hosts proposers on one engine, and adds the candidates of a shard (an Arrow IPC stream) to its row,
     made by the proposer that the row names."""
@@ -45,9 +72,10 @@ class ProposeActor:
         try:
             self._proposers = build_all(specs)
         except InputError as error:
-            # Raised here, it would be one death of many to Ray, and a stack of lines to the user.
+            # Raised here, it would be an actor's death to Ray.
             self._refused = error
 
+    @telling
     def __call__(self, row: pa.Table) -> pa.Table:
         if self._refused:
             raise self._refused
@@ -156,6 +184,7 @@ class KeepActor:
     def __init__(self, blocks: str) -> None:
         self._blocks = blocks
 
+    @telling
     def __call__(self, row: pa.Table) -> pa.Table:
         shard, _, path = unpack(row)
         sequences = shard_sequences(self._blocks, shard)
@@ -175,6 +204,7 @@ class VerifyActor:
         self._verifier = Verifier(limits)
         self._metrics = VerifyMetrics()
 
+    @telling
     def __call__(self, row: pa.Table) -> pa.Table:
         shard, _, path = unpack(row)
         started = time.monotonic()
