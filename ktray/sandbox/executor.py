@@ -183,6 +183,7 @@ def _start(limits: SandboxLimits, library: _Library, tries: int = 3) -> _Zygote:
 
 
 _ENVIRONMENT = {
+    "LD_BIND_NOW": "1",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",

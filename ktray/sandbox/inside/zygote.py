@@ -38,8 +38,8 @@ _PROCESS_CLOCK = 2
 _STARVED = 3.0
 
 Reply = tuple[int, float, bytes]
-#: Runs a program and sends its result: the runner's function, the source, the most elements.
-Send = Callable[[Callable[[bytes, int], runner.Result], bytes, int], None]
+#: Runs a source with at most so many elements of output.
+Run = Callable[[bytes, int], runner.Result]
 
 
 _WARM_UP = b"""
@@ -215,25 +215,17 @@ class _Replies:
 
 def _confirm(source: bytes, confinement: Confinement) -> Reply:
     """Run one program in a process of its own."""
-    elements = confinement.settings.elements
-    child = _Child.fork(confinement, 1, lambda send: send(runner.run, source, elements))
-    try:
-        return child.result()
-    finally:
-        child.end()
+    child = _Child.fork(confinement, runner.run, [source])
+    reply = child.result()
+    child.end()
+    return reply
 
 
 def _screen(sources: list[bytes], confinement: Confinement) -> Iterator[Reply]:
     """Run programs one after the other in one gated process; after one that ends it, go on in another."""
-    elements, done = confinement.settings.elements, 0
-
-    def work(send: Send) -> None:
-        for source in sources[done:]:
-            send(runner.run_gated, source, elements)
-            runner.tidy()
-
+    done = 0
     while done < len(sources):
-        child = _Child.fork(confinement, len(sources) - done, work)
+        child = _Child.fork(confinement, runner.run_gated, sources[done:])
         alive = True
         while alive and done < len(sources):
             yield child.result(glance=_GLANCE_SECONDS)
@@ -256,13 +248,13 @@ class _Child:
         self._poll.register(REQUESTS_FD, 0)
 
     @classmethod
-    def fork(cls, confinement: Confinement, programs: int, work: Callable[[Send], None]) -> _Child:
-        """Start a confined process that calls `work` with a function that sends one result."""
+    def fork(cls, confinement: Confinement, run: Run, sources: list[bytes]) -> _Child:
+        """Start a confined process that runs `sources` one after the other and sends their results."""
         nonce = _urandom(8)
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _be_child(writer, nonce, confinement, programs, work)
+            _be_child(writer, nonce, confinement, run, sources)
         os.close(writer)
         return cls(pid, reader, nonce, confinement.settings)
 
@@ -372,8 +364,8 @@ def _be_child(
     writer: int,
     nonce: bytes,
     confinement: Confinement,
-    programs: int,
-    work: Callable[[Send], None],
+    run: Run,
+    sources: list[bytes],
     leave: Callable[[int], NoReturn] = os._exit,
 ) -> NoReturn:
     """Close this fresh fork, run the programs and end, without ever returning to the zygote's code."""
@@ -382,15 +374,15 @@ def _be_child(
         if writer != RESULT_FD:
             os.dup2(writer, RESULT_FD, inheritable=False)
         os.closerange(RESULT_FD + 1, REPLIES_FD + 1)
-        confinement.enter(programs)
-
-        def send(run: Callable[[bytes, int], runner.Result], source: bytes, elements: int) -> None:
+        confinement.enter(len(sources))
+        elements = confinement.settings.elements
+        for source in sources:
             start = _now()
             status, payload = run(source, elements)
             frame = wire.FRAME.pack(nonce, status, _now() - start, len(payload))
             wire.write_all(RESULT_FD, frame + payload)
-
-        work(send)
+            if len(sources) > 1:
+                runner.tidy()
         code = 0
     except MemoryError:
         code = _EXIT_MEMORY
