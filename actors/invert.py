@@ -19,8 +19,8 @@ from ktray.inversion.ports import SampleRequest, SamplerFailed, SamplerOutOfMemo
 from ktray.inversion.sampling import LazySampler, SamplerSpec
 from ktray.inversion.tasks import Reply
 
-#: Times a chunk is given to a fresh actor before the back-end counts as failed.
-_TRIES = 3
+#: Times that Ray gives a chunk to its restarted actor before the back-end counts as failed.
+_RETRIES = 2
 
 
 class SamplerActor:
@@ -58,7 +58,7 @@ class RaySampler:
     def _start(self) -> None:
         pool = self._pool
         remote = ray.remote(SamplerActor).options(
-            num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_concurrency=1
+            num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_task_retries=_RETRIES
         )
         self._actors = [remote.remote(self._spec) for _ in range(max(1, pool.workers))]
 
@@ -78,29 +78,27 @@ class RaySampler:
         if not self._actors:
             self._start()
         size = self._pool.chunk
-        waiting = [(list(requests[i : i + size]), 0) for i in range(0, len(requests), size)][::-1]
+        waiting = [list(requests[i : i + size]) for i in range(0, len(requests), size)][::-1]
         idle = list(self._actors)
-        running: dict[Any, tuple[Any, list[SampleRequest], int]] = {}
+        running: dict[Any, tuple[Any, list[SampleRequest]]] = {}
         while waiting or running:
             while waiting and idle:
-                actor, (chunk, tries) = idle.pop(), waiting.pop()
-                running[actor.sample.remote(chunk, settings)] = (actor, chunk, tries)
+                actor, chunk = idle.pop(), waiting.pop()
+                running[actor.sample.remote(chunk, settings)] = (actor, chunk)
             (ready,), _ = ray.wait(list(running), num_returns=1)
-            actor, chunk, tries = running.pop(ready)
+            actor, chunk = running.pop(ready)
             idle.append(actor)
             try:
                 yield from ray.get(ready)
             except RayActorError as error:
-                if tries + 1 == _TRIES:
-                    self.close()  # what they hold is a fallback's to use
-                    raise SamplerFailed(f"its process died {_TRIES} times on one chunk") from error
-                waiting.append((chunk, tries + 1))
+                self.close()  # what the actors hold is a fallback's to use
+                raise SamplerFailed(f"its process died {_RETRIES + 1} times on one chunk") from error
             except RayTaskError as error:
                 cause = _cause(error)
                 if not isinstance(cause, SamplerOutOfMemory) or len(chunk) == 1:
                     raise cause from error
                 half = len(chunk) // 2
-                waiting += [(chunk[half:], tries), (chunk[:half], tries)]
+                waiting += [chunk[half:], chunk[:half]]
 
 
 def _cause(error: RayTaskError) -> BaseException:
