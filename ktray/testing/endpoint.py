@@ -123,7 +123,7 @@ class ScriptedEndpoint:
         for stop in request.get("stop") or ():
             text = text.split(stop, 1)[0]
         tokens = len(text.split())
-        logprobs = {
+        logprobs: dict[str, Any] = {
             "content": [
                 {"token": w, "logprob": -0.5, "bytes": None, "top_logprobs": []} for w in text.split()
             ]
