@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ktray.proposers.replay import read_lines, sequence_values
-from ktray.proposers.search.proposer import SearchProposer, SearchSettings, published_bits
+from ktray.proposers.search.costs import uniform_prices
+from ktray.proposers.search.minimise import program_bits
+from ktray.proposers.search.proposer import SearchProposer, SearchSettings
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
         program = proposer.find(values)
         spent[len(values) // 50 * 50].append(time.process_time() - began)
         plain = 8.0 * len(values)
-        bits = plain if program is None else published_bits(program)
+        bits = plain if program is None else program_bits(program, uniform_prices())
         total += 1 + bits
         raw += plain
         gold = row.get("uniform_bits")

@@ -100,3 +100,34 @@ def _progressions(costs: NDArray[np.float64], prices: Prices, merge: float) -> N
         name = "range_func_up" if step == 1 else "range_func_interval"
         costs[centre + step] = prices.lines[name] + merge
         costs[centre - step] = prices.lines[name] + merge + costs[REVERSE]
+
+
+def learned_prices() -> Prices:
+    """Return typical prices of the adaptive prior, where references are nearly free and functions about 2 bits.
+
+    They steer the search only; the prior itself prices what is found.
+    """
+    lines = {
+        "range_func_up": 14.5,
+        "range_func_interval": 16.5,
+        "repeat_num": 14.5,
+        "set_list": 6.5,
+        "repeat_list": 5.5,
+        "reverse_list": 4.5,
+        "substitute": 14.0,
+        "get_subsequence_with_jumps": 6.5,
+        "get_subsequence_between_indices": 12.0,
+        "max_n": 9.0,
+        "min_n": 9.0,
+        "add_item_list": 10.5,
+        "subtract_item_list": 10.5,
+        "modulo_item_list": 10.0,
+        "filter": 6.0,
+        "scan_add": 6.0,
+        "add_two_lists": 8.0,
+        "subtract_two_lists": 8.5,
+        "modulo_two_lists": 6.0,
+        "concatenate": 1.0,
+        "interleave": 2.5,
+    }
+    return Prices(lines, element=8.0, positional=False, reference=1.2, merge_references=1.0, output=1.5)

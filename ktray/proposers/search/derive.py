@@ -119,7 +119,7 @@ def _apply(row, bits, cut, target_end, target_cost, sign):
 
 
 @njit(cache=True)
-def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price):
+def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price, bound):
     """Fill rows with the relations that may still pay, given the parse at hand; return their number."""
     natural[: n + 2] = False
     for d in range(parts):
@@ -144,7 +144,7 @@ def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, row
     count = extremes(text, n, stop, natural, base, costs, rows, price, count)
     for r in range(count):
         # An upper bound, replaced by the gain itself once it is looked at.
-        price[r, 1] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r, 0]
+        bound[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
     return count
 
 
@@ -195,37 +195,41 @@ def derive(
     stop[n] = n
     stop[n + 1] = n
     natural = np.zeros(n + 2, np.bool_)
+    bound = np.empty(MAX_ROWS)
     best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
     parses = 1
     number = 0
     for _ in range(ROUNDS):
-        count = _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price)
+        count = _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price, bound)
         before = number
+        seen = np.zeros(count, np.int64)
+        gain = bound[:count]
+        turn = 1
         while number < MAX_TAKEN and count > 0:
-            chosen_row = -1
-            chosen_gain = 1e-6
-            order = np.argsort(-price[:count, 1], kind="mergesort")
-            for o in range(count):
-                r = order[o]
-                if price[r, 1] <= chosen_gain:
-                    break
-                if not _fits(rows[r], kept, number) or _barred(rows[r], bars, bar_count):
-                    price[r, 1] = -1.0
-                    continue
-                _apply(rows[r], price[r, 0], cut, target_end, target_cost, 1)
-                price[r, 1] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-                _apply(rows[r], price[r, 0], cut, target_end, target_cost, -1)
-                parses += 1
-                if price[r, 1] > chosen_gain:
-                    chosen_gain = price[r, 1]
-                    chosen_row = r
-            if chosen_row < 0:
+            # Gains of older turns only bound today's: look at the best until one is confirmed.
+            r = 0
+            top = 1e-6
+            for c in range(count):
+                if gain[c] > top:
+                    top = gain[c]
+                    r = c
+            if top <= 1e-6:
                 break
-            kept[number] = rows[chosen_row]
-            number += 1
-            _apply(rows[chosen_row], price[chosen_row, 0], cut, target_end, target_cost, 1)
-            price[chosen_row, 1] = -1.0
-            best -= chosen_gain
+            if seen[r] == turn:
+                kept[number] = rows[r]
+                number += 1
+                _apply(rows[r], price[r], cut, target_end, target_cost, 1)
+                best -= gain[r]
+                gain[r] = -1.0
+                turn += 1
+            elif not _fits(rows[r], kept, number) or _barred(rows[r], bars, bar_count):
+                gain[r] = -1.0
+            else:
+                _apply(rows[r], price[r], cut, target_end, target_cost, 1)
+                gain[r] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+                _apply(rows[r], price[r], cut, target_end, target_cost, -1)
+                parses += 1
+                seen[r] = turn
         best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
         if number == before:
             break

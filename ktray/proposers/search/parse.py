@@ -58,7 +58,7 @@ def parse(text, n, cut, target_end, target_cost, costs, closed, kind, start):
             literal_start = i
         literal += element
         if i > last_cut:
-            new_step = int(text[i]) - int(text[i - 1])
+            new_step = (text[i]) - (text[i - 1])
             if new_step != step:
                 run = INF
                 step = new_step
@@ -98,7 +98,7 @@ def forward(text, n, costs, closed, literal, run):
     for i in range(n):
         open_literal = min(open_literal, closed[i] + head) + element
         if i > 0:
-            new_step = int(text[i]) - int(text[i - 1])
+            new_step = (text[i]) - (text[i - 1])
             if new_step != step:
                 open_run = INF
                 step = new_step
@@ -125,7 +125,7 @@ def backward(text, n, costs, closed, literal, length):
         literal[i] = inside + element
         best = literal[i] + head
         if i + 1 < n:
-            new_step = int(text[i + 1]) - int(text[i])
+            new_step = (text[i + 1]) - (text[i])
             if new_step != step:
                 open_run = INF
                 step = new_step

@@ -8,75 +8,87 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ktray.dsl.interpreter import interpret
-from ktray.dsl.ops import BY_NAME, LINE_BITS
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.errors import ConfigError
 from ktray.programs import Candidate, CandidateKey, Language, Program
 from ktray.proposers.search.assemble import assemble
-from ktray.proposers.search.costs import Prices, cost_vector, uniform_prices
+from ktray.proposers.search.costs import Prices, cost_vector, learned_prices, uniform_prices
+from ktray.proposers.search.minimise import minimise, program_bits
 from ktray.proposers.search.solve import search
 from ktray.sequences import KtSequence, Values
 
-#: Work units (element visits) of one second on one core of the machine this was measured on.
-UNITS_PER_SECOND = 100_000_000
+#: Work units of one second on one core of the machine this was measured on: settings tell seconds, the search
+#: counts units, so that what it finds depends on neither machine nor load.
+UNITS_PER_SECOND = 70_000_000
+
+#: `seconds` are for a sequence of this many elements; longer ones get in proportion more.
+TYPICAL_LENGTH = 64
 
 #: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
 STAGES = np.array([[12, 2, 4], [100, 16, 16], [400, 48, 48]])
 
+#: Priors whose prices the search knows, in the order in which samples use them after the one that is set.
+PRICES = {"uniform": uniform_prices, "adaptive": learned_prices}
+
+#: Lines that a program is expected to have, for the price of references while searching.
+_TYPICAL_LINES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """How long to look: `seconds` a sequence, turned into a fixed count of work units."""
+    """How long to look (`seconds` of CPU for 64 elements, turned into a fixed count of work units), and under
+    which prior's prices the first sample is searched: "uniform" or "adaptive"; the second takes the other."""
 
-    seconds: float = 0.06
+    seconds: float = 0.08
+    prior: str = "uniform"
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < 1e6:
             raise ConfigError(f"search.seconds is {self.seconds}; give a number of seconds above 0")
-
-
-def published_bits(program: DslProgram) -> float:
-    """Return the published uniform price (bits) of a program with its output line."""
-    bits = sum(BY_NAME[call.op].published_bits(call.args, i) for i, call in enumerate(program.lines))
-    return bits + LINE_BITS
+        if self.prior not in PRICES:
+            raise ConfigError(f"search.prior is {self.prior!r}; it knows the prices of {', '.join(PRICES)}")
 
 
 class SearchProposer:
-    """Proposes the cheapest program found for each sequence, where it is cheaper than the literal."""
+    """Proposes the cheapest program found for each sequence, where it is cheaper than the literal.
+
+    Sample 0 is what the prices of `settings.prior` lead to, sample 1 what the other prior's do.
+    """
 
     name = "search"
 
-    def __init__(self, settings: SearchSettings | None = None, prices: Prices | None = None) -> None:
+    def __init__(self, settings: SearchSettings | None = None) -> None:
         self._settings = settings or SearchSettings()
-        self._prices = prices or uniform_prices()
+        names = sorted(PRICES, key=lambda name: name != self._settings.prior)
+        self._prices = [PRICES[name]() for name in names]
 
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on."""
         return asdict(self._settings)
 
     def propose(self, sequences: Sequence[KtSequence], samples: range) -> Iterator[Candidate]:
-        """Yield one candidate for each sequence that has one, as sample 0."""
-        if 0 not in samples:
-            return
+        """Yield a candidate for each sequence and each of samples 0 and 1, where one is found."""
         for sequence in sequences:
-            program = self.find(sequence.values)
-            if program is not None:
-                key = CandidateKey(sequence.id, self.name, "search", "", "", 0, 0)
-                yield Candidate(key, Program(Language.DSL, to_text(program)))
+            for index in range(len(self._prices)):
+                program = self.find(sequence.values, self._prices[index]) if index in samples else None
+                if program is not None:
+                    key = CandidateKey(sequence.id, self.name, "search", "", "", 0, index)
+                    yield Candidate(key, Program(Language.DSL, to_text(program)))
 
-    def find(self, values: Values) -> DslProgram | None:
-        """Return a program that makes `values` (uint8) and is cheaper than they are, or None."""
+    def find(self, values: Values, prices: Prices | None = None) -> DslProgram | None:
+        """Return a program that makes `values` (uint8) and is cheaper than they are, or None.
+
+        `prices` are those of the settings' prior unless given.
+        """
         n = len(values)
         if n < 2:
             return None
-        costs = cost_vector(self._prices, 8)
-        budget = int(self._settings.seconds * UNITS_PER_SECOND * n / 64)
-        plan = search(values.astype(np.int64), costs, STAGES, budget)
-        program = assemble(plan)
+        prices = prices or self._prices[0]
+        budget = int(self._settings.seconds * UNITS_PER_SECOND * n / TYPICAL_LENGTH)
+        plan = search(values.astype(np.int64), cost_vector(prices, _TYPICAL_LINES), STAGES, budget)
+        program = minimise(assemble(plan), prices)
+        if program_bits(program, prices) >= prices.element * n:
+            return None
         made = interpret(program)
-        if published_bits(program) >= 8.0 * n:
-            return None
-        if made.values is None or not np.array_equal(made.values, values):
-            return None
-        return program
+        return program if made.values is not None and np.array_equal(made.values, values) else None

@@ -76,8 +76,8 @@ def modulo_run(text, k, i, room):
     high = -1
     q = 0
     while q < room:
-        s = int(text[k + q])
-        t = int(text[i + q])
+        s = text[k + q]
+        t = text[i + q]
         if t > s:
             break
         h = gcd(g, s - t) if s > t else g
@@ -108,7 +108,7 @@ def _put(rows, price, count, bits, closed, op, s0, s1, t0, t1, a, b):
     rows[count, B] = b
     rows[count, U0] = -1
     rows[count, U1] = -1
-    price[count, 0] = bits
+    price[count] = bits
     return count + 1
 
 
@@ -134,12 +134,22 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
     constant = costs[CONSTANT_OP] + merge
     modulo = costs[MODULO] + merge
     substitute = costs[SUBSTITUTE] + merge
-    for k in range(n):
-        for i in range(n):
+    for k in range(n - 1):
+        s = text[k]
+        s1 = text[k + 1]
+        s2 = text[k + 2] if k + 2 < n else -1000
+        for i in range(n - 1):
             if i == k:
                 continue
-            s = int(text[k])
-            t = int(text[i])
+            t = text[i]
+            t1 = text[i + 1]
+            t2 = text[i + 2] if i + 2 < n else 1000
+            delta = t - s
+            steady = t1 - s1 == delta
+            reduced = t <= s and t1 <= s1 and t2 <= s2
+            changed = (delta == 0) + (t1 == s1) + (t2 == s2) >= 2
+            if not (steady or reduced or changed):
+                continue
             room = min(stop[k] - k, stop[i] - i)
             if k < i:
                 room = min(room, i - k)
@@ -148,26 +158,25 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
             if room < 2:
                 continue
             inside = k > 0 and i > 0 and stop[k - 1] == stop[k] and stop[i - 1] == stop[i]
-            ps = int(text[k - 1]) if inside else 0
-            pt = int(text[i - 1]) if inside else 0
-            delta = t - s
-            if delta == 0:
+            ps = text[k - 1] if inside else 0
+            pt = text[i - 1] if inside else 0
+            if steady and delta == 0:
                 if k < i and not (inside and ps == pt):
                     q = 1
                     while q < room and text[k + q] == text[i + q]:
                         q += 1
                     if q >= 2:
                         count = _put_trimmed(rows, price, count, merge, closed, natural, SAME, k, i, q, 0, 0)
-            elif not (inside and pt - ps == delta):
+            elif steady and not (inside and pt - ps == delta):
                 q = 1
-                while q < room and int(text[i + q]) - int(text[k + q]) == delta:
+                while q < room and (text[i + q]) - (text[k + q]) == delta:
                     q += 1
                 if q >= 3:
                     count = _put_trimmed(
                         rows, price, count, constant, closed, natural, R_ADD, k, i, q, delta, 0
                     )
             if (
-                t <= s
+                reduced
                 and room >= 4
                 and could_be_modulo(text, k, i)
                 and (natural[k] or natural[i] or not (inside and ps == pt))
@@ -181,18 +190,13 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
                         count = _put_trimmed(
                             rows, price, count, modulo, closed, natural, R_MODULO, k, i, q, g, 0
                         )
-            if (
-                room >= 4
-                and (delta == 0 or text[k + 1] == text[i + 1])
-                and (delta == 0) + (text[k + 1] == text[i + 1]) + (text[k + 2] == text[i + 2]) >= 2
-                and (natural[k] or natural[i] or not (inside and ps == pt))
-            ):
+            if changed and room >= 4 and (natural[k] or natural[i] or not (inside and ps == pt)):
                 old = -1
                 new = -1
                 q = 0
                 while q < room:
-                    sq = int(text[k + q])
-                    tq = int(text[i + q])
+                    sq = text[k + q]
+                    tq = text[i + q]
                     if sq == old:
                         if tq != new:
                             break
@@ -322,9 +326,7 @@ def turned(text, n, stop, natural, closed, costs, rows, price, count):
                             break
                 q = 1
                 while (
-                    k + q < stop[k]
-                    and i + q < stop[i]
-                    and int(text[i + q]) - int(text[i + q - 1]) == text[k + q]
+                    k + q < stop[k] and i + q < stop[i] and (text[i + q]) - (text[i + q - 1]) == text[k + q]
                 ):
                     q += 1
                 if q >= 3:
@@ -351,6 +353,10 @@ def _passes(predicate, value):
 def chosen(text, n, stop, natural, closed, costs, rows, price, count):
     """Find parts that keep some elements of others: those that pass a predicate."""
     bits = costs[FILTER] + costs[MERGE]
+    ahead = np.full((3, n + 1), n, np.int64)
+    for predicate in range(3):
+        for k in range(n - 1, -1, -1):
+            ahead[predicate, k] = k if _passes(predicate, text[k]) else ahead[predicate, k + 1]
     for i in range(n - 1):
         for predicate in range(3):
             reach = i
@@ -363,7 +369,8 @@ def chosen(text, n, stop, natural, closed, costs, rows, price, count):
             for k in range(n):
                 if k == i:
                     continue
-                if not natural[k] and not _passes(predicate, text[k]):
+                z = ahead[predicate, k]
+                if z >= stop[k] or text[z] != text[i] or (z > k and not natural[k]):
                     continue
                 q = 0
                 dropped = 0
@@ -406,26 +413,33 @@ def extremes(text, n, stop, natural, closed, costs, rows, price, count):
             if i > 0 and not natural[i] and stop[i - 1] == stop[i] and sign * (text[i - 1] - text[i]) >= 0:
                 continue
             reach = i + 1
-            while reach < stop[i] and sign * (int(text[reach - 1]) - int(text[reach])) >= 0:
+            while reach < stop[i] and sign * ((text[reach - 1]) - (text[reach])) >= 0:
                 reach += 1
-            if reach - i < 3 or closed[reach] - closed[i] + 2.0 <= bits:
+            if reach - i < 3 or closed[reach] - closed[i] <= bits:
                 continue
             for k in range(n):
+                # The window must hold the target's first element, and nothing beyond it.
+                z = k
+                last = min(stop[k], k + 30)
+                while z < last and text[z] != text[i] and sign * text[z] <= sign * text[i]:
+                    z += 1
+                if z >= last or text[z] != text[i]:
+                    continue
                 best = 2
                 best_end = -1
                 held = 0
                 for z in range(k, min(stop[k], k + 30)):
-                    value = sign * int(text[z])
+                    value = sign * (text[z])
                     at = held
                     while at > 0 and window[at - 1] < value:
                         window[at] = window[at - 1]
                         at -= 1
                     window[at] = value
                     held += 1
-                    if window[0] > sign * int(text[i]):
+                    if window[0] > sign * (text[i]):
                         break
                     q = 0
-                    while q < held and i + q < reach and window[q] == sign * int(text[i + q]):
+                    while q < held and i + q < reach and window[q] == sign * (text[i + q]):
                         q += 1
                     if q > best or (q == best and q > 2 and natural[z + 1]):
                         best = q
@@ -549,8 +563,8 @@ def pairwise(text, n, stop, natural, closed, costs, rows, price, count):
                 m = 0
                 ok = True
                 for q in range(min(ends[a] - starts[a], ends[b] - starts[b])):
-                    x = int(text[starts[a] + q])
-                    y = int(text[starts[b] + q])
+                    x = text[starts[a] + q]
+                    y = text[starts[b] + q]
                     if op == 2:
                         if y == 0:
                             continue

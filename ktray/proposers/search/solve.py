@@ -143,7 +143,7 @@ def _search(text, n, costs, widths, budget):
     floats = np.zeros((3, n + 2))
     floats[2, 0] = 1e18
     rows = np.empty((MAX_ROWS, COLUMNS), np.int64)
-    price = np.empty((MAX_ROWS, 2))
+    price = np.empty(MAX_ROWS)
     heads = np.full(256 + 511, -1, np.int64)
     kept = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)
     bars = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)

@@ -200,6 +200,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
     pool_score = np.empty(2 * width)
     pool_fixed = np.empty(2 * width)
     work = 0
+    idle = 0
     for level in range(min(depth, MAX_DEPTH)):
         plain_score = np.empty(beam * (n + 2))
         plain_path = np.empty((beam * (n + 2), 3), np.int64)
@@ -265,6 +266,12 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
                 chain_step,
                 stop,
             )
+        if min(pool_score[:held]) >= scores[0]:
+            idle += 1
+            if idle == 2:
+                break
+        else:
+            idle = 0
         # The next beam: the best by glance, then the best by split points.
         order = np.argsort(pool_score[:held], kind="mergesort")
         taken = np.zeros(held, np.bool_)
