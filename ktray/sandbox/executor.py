@@ -21,7 +21,7 @@ from types import TracebackType
 
 import numpy as np
 
-from ktray.errors import PipelineError
+from ktray.errors import ConfigError, PipelineError
 from ktray.programs import Execution, Language, Outcome, Program
 from ktray.sandbox.inside import modules, wire
 from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits, parse_level
@@ -293,9 +293,13 @@ class Sandbox:
     def _zygote(self, library: _Library) -> _Zygote:
         if library not in self._zygotes:
             zygote = _start(self.limits, library)
+            try:
+                if self._required is not None:
+                    zygote.report.require(self._required)
+            except ConfigError:
+                zygote.close()
+                raise
             self._zygotes[library] = zygote
-            if self._required is not None:
-                zygote.report.require(self._required)
         return self._zygotes[library]
 
     def _drop(self, library: _Library) -> None:

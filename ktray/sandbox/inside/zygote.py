@@ -382,7 +382,7 @@ def _be_child(
             frame = wire.FRAME.pack(nonce, status, _now() - start, len(payload))
             wire.write_all(RESULT_FD, frame + payload)
             if len(sources) > 1:
-                runner.tidy()
+                runner.tidy(source)
         code = 0
     except MemoryError:
         code = _EXIT_MEMORY
