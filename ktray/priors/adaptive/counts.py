@@ -21,10 +21,10 @@ from ktray.priors.adaptive.model import BLANK_COUNTER, COUNT_BITS, SLOTS, blank_
 SHIPPED = "adaptive.npz"
 _RESOURCE = resources.files("ktray.priors") / "data" / SHIPPED
 
-#: Shipped probabilities keep 12 of their 22 bits; what was seen is coarse and capped, so that a block can
-#: still learn. Counters that have seen less than the least are left out.
-_KEPT_BITS = 12
-_LEVELS = np.array([0, 12, 16, 24, 32, 48, 64, 96, 128, 180, 250], dtype=np.int32)
+#: Shipped probabilities keep 10 of their 22 bits, so that none is extreme; what was seen is coarse and capped, so
+#: that a block soon learns the habits of other programs. Counters that have seen less than the least are left out.
+_KEPT_BITS = 10
+_LEVELS = np.array([0, 6, 12, 20, 30], dtype=np.int32)
 _WEIGHT_STEP = 64
 
 

@@ -37,7 +37,8 @@ NONE = END = NATIVE
     D_GAMMA,
     D_SIZE,
     D_LITERAL,
-) = range(21)
+    D_INDEX,
+) = range(22)
 
 # Other decisions; each has one mixer of the same number.
 (
@@ -54,7 +55,8 @@ NONE = END = NATIVE
     D_PAIR,
     D_ESCAPE,
     D_KIND,
-) = range(64, 77)
+    D_DIRECT,
+) = range(64, 78)
 
 
 @njit(_I(_T, _I), cache=True)
