@@ -20,6 +20,8 @@ from ktray.literals.settings import SETTINGS_BYTES, MixerSettings
 from ktray.sequences import Values
 
 _GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = 1, 2, 3, 4, 5
+#: Shorter blocks are not worth a choice.
+_FEWEST_BYTES = 64
 
 
 class BlockModel(Coded, Protocol):
@@ -226,7 +228,7 @@ _READERS: dict[int, Callable[[bytes, int], tuple[BlockModel, int]]] = {
 def models_for(data: Values, preset: str) -> list[BlockModel]:
     """The models worth trying on `data`: the general one, and those whose kind of data it might be."""
     models: list[BlockModel] = [GeneralModel(MixerSettings.for_block(len(data), preset), preset)]
-    if len(data) < 256:
+    if len(data) < _FEWEST_BYTES:
         return models
     if int(data.max()) < 8:
         return [

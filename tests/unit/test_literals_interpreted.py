@@ -26,13 +26,13 @@ print(hashlib.sha256(payload).hexdigest())
 def _data(name: str) -> Values:
     random = np.random.default_rng(6)
     if name == "nucleotides":
-        return np.resize(random.integers(0, 8, 100).astype(np.uint8), 260)
+        return np.resize(random.integers(0, 8, 40).astype(np.uint8), 90)
     wave = 90 * np.sin(np.arange(300) / 17) + random.normal(0, 1, 300)
     if name == "samples16":
-        return (wave * 300).astype("<i2").view(np.uint8)[:258].copy()
+        return (wave * 300).astype("<i2").view(np.uint8)[:90].copy()
     if name == "samples8":
-        return wave.astype(np.int8).view(np.uint8)[:260].copy()
-    return np.frombuffer(b"the theory of the thing is in the thing; " * 3, np.uint8)[:110].copy()
+        return wave.astype(np.int8).view(np.uint8)[:80].copy()
+    return np.frombuffer(b"the theory of the thing is in the thing; " * 3, np.uint8)[:70].copy()
 
 
 @pytest.mark.parametrize("name", ["general", "nucleotides", "samples16", "samples8"])
