@@ -33,7 +33,7 @@ def main() -> None:
     rows = rows[::step][: given.limit]
     proposer = SearchProposer(SearchSettings(seconds=given.seconds))
     proposer.find(np.arange(40, dtype=np.uint8))
-    total = total_min = raw = gold_total = gold_min = 0.0
+    total = raw = gold_total = gold_min = 0.0
     worse = shorter = counted = wins = 0
     spent: dict[int, list[float]] = defaultdict(list)
     out = []
@@ -61,12 +61,14 @@ def main() -> None:
         f"sequences {n}  rate {total / raw:.4f}  gold {gold_total / raw:.4f}  gold or raw {gold_min / raw:.4f}"
     )
     print(
-        f"no longer than gold {1 - worse / n:.4f} (where gold < raw {wins / max(counted, 1):.4f})  shorter {shorter / n:.4f}"
+        f"no longer than gold {1 - worse / n:.4f} (where gold < raw {wins / max(counted, 1):.4f})  "
+        f"shorter {shorter / n:.4f}"
     )
     for band in sorted(spent):
         times = spent[band]
         print(
-            f"length {band:5d}: {len(times):5d} sequences  {1000 * np.mean(times):8.2f} ms  max {1000 * max(times):8.1f} ms"
+            f"length {band:5d}: {len(times):5d} sequences  {1000 * np.mean(times):8.2f} ms  "
+            f"max {1000 * max(times):8.1f} ms"
         )
     everything = [t for times in spent.values() for t in times]
     print(f"all: {1000 * np.mean(everything):.2f} ms CPU a sequence, {sum(everything):.1f} s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.parse import parse
 from ktray.proposers.search.relations import (
     COLUMNS,
@@ -34,13 +35,13 @@ ROUNDS = 3
 
 
 @njit(cache=True)
-def _crosses(a0, a1, b0, b1):
+def _crosses(a0: int, a1: int, b0: int, b1: int) -> bool:
     """Tell whether two parts overlap without one holding the other."""
     return (a0 < b0 < a1 < b1) or (b0 < a0 < b1 < a1)
 
 
 @njit(cache=True)
-def _leads_to(kept, count, s0, s1, t0, t1):
+def _leads_to(kept: Ints, count: int, s0: int, s1: int, t0: int, t1: int) -> bool:
     """Tell whether making part s needs part t."""
     seen = np.zeros(MAX_TAKEN + 1, np.bool_)
     stack = np.empty((2 * MAX_TAKEN + 4, 2), np.int64)
@@ -67,13 +68,13 @@ def _leads_to(kept, count, s0, s1, t0, t1):
 
 
 @njit(cache=True)
-def _holds(a0, a1, b0, b1):
+def _holds(a0: int, a1: int, b0: int, b1: int) -> bool:
     """Tell whether a holds b and is larger."""
     return a0 <= b0 and b1 <= a1 and (a0 != b0 or a1 != b1)
 
 
 @njit(cache=True)
-def _fits(row, kept, count):
+def _fits(row: Ints, kept: Ints, count: int) -> bool:
     """Tell whether a relation is consistent with those kept: sources nest, targets are opaque, no cycles."""
     t0, t1 = row[T0], row[T1]
     for source in range(2):
@@ -105,7 +106,7 @@ def _fits(row, kept, count):
 
 
 @njit(cache=True)
-def _apply(row, bits, cut, target_end, target_cost, sign):
+def _apply(row: Ints, bits: float, cut: Ints, target_end: Ints, target_cost: Floats, sign: int) -> None:
     """Put a relation into the tables of the parse (sign 1), or take it out (sign -1)."""
     cut[row[S0]] += sign
     cut[row[S1]] += sign
@@ -119,7 +120,21 @@ def _apply(row, bits, cut, target_end, target_cost, sign):
 
 
 @njit(cache=True)
-def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price, bound):
+def _survey(
+    text: Ints,
+    n: int,
+    first: Ints,
+    parts: int,
+    start: Ints,
+    cut: Ints,
+    costs: Floats,
+    closed: Floats,
+    stop: Ints,
+    natural: Bools,
+    rows: Ints,
+    price: Floats,
+    bound: Floats,
+) -> int:
     """Fill rows with the relations that may still pay, given the parse at hand; return their number."""
     natural[: n + 2] = False
     for d in range(parts):
@@ -145,11 +160,11 @@ def _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, row
     for r in range(count):
         # An upper bound, replaced by the gain itself once it is looked at.
         bound[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
-    return count
+    return int(count)
 
 
 @njit(cache=True)
-def _barred(row, bars, bar_count):
+def _barred(row: Ints, bars: Ints, bar_count: int) -> bool:
     """Tell whether a relation is among those not to be taken."""
     for b in range(bar_count):
         same = True
@@ -164,23 +179,23 @@ def _barred(row, bars, bar_count):
 
 @njit(cache=True)
 def derive(
-    text,
-    n,
-    first,
-    parts,
-    costs,
-    rows,
-    price,
-    kept,
-    bars,
-    bar_count,
-    closed,
-    kind,
-    start,
-    cut,
-    target_end,
-    target_cost,
-):
+    text: Ints,
+    n: int,
+    first: Ints,
+    parts: int,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    kept: Ints,
+    bars: Ints,
+    bar_count: int,
+    closed: Floats,
+    kind: Ints,
+    start: Ints,
+    cut: Ints,
+    target_end: Ints,
+    target_cost: Floats,
+) -> tuple[float, int, int]:
     """Take relations over the streams text[first[d]:first[d + 1]]; return (bits, number kept, parses done).
 
     The tables hold the final parse; kept[:number] are the relations taken. None of bars[:bar_count] is.

@@ -5,9 +5,9 @@ They tell the structure search what a peel would expose before any parse does. E
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
+from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import CONSTANT_OP, MERGE, REVERSE
 
 MAX_ECHOES = 32
@@ -17,7 +17,19 @@ PLACE_A, PLACE_B, LENGTH, STRIDE_A, STRIDE_B = range(5)
 
 
 @njit(cache=True)
-def _keep(echoes, worth, price, count, a, b, length, stride_a, stride_b, element, bits):
+def _keep(
+    echoes: Ints,
+    worth: Floats,
+    price: Floats,
+    count: int,
+    a: int,
+    b: int,
+    length: int,
+    stride_a: int,
+    stride_b: int,
+    element: float,
+    bits: float,
+) -> int:
     """Insert an echo into the list sorted by worth, dropping the least; return the new count."""
     value = element * length - bits
     if value <= 0.0 or (count == MAX_ECHOES and value <= worth[count - 1]):
@@ -40,11 +52,11 @@ def _keep(echoes, worth, price, count, a, b, length, stride_a, stride_b, element
 
 
 @njit(cache=True)
-def _element_bits(tables, n, place, length, stride):
+def _element_bits(tables: Floats, n: int, place: int, length: int, stride: int) -> float:
     """Return the average bits of the elements of an echo where no echo is used."""
     if stride == 1 or stride == -1:
         low = place if stride == 1 else place - length + 1
-        return (tables[6, low] - tables[6, low + length]) / length
+        return float((tables[6, low] - tables[6, low + length]) / length)
     low = place if stride == 2 else place - 2 * (length - 1)
     row = 0 if low % 2 == 0 else 3
     half = n // 2
@@ -52,11 +64,11 @@ def _element_bits(tables, n, place, length, stride):
     last = min(first + length, half)
     if last <= first:
         return 8.0
-    return (tables[row, last] - tables[row, first]) / (last - first)
+    return float((tables[row, last] - tables[row, first]) / (last - first))
 
 
 @njit(cache=True)
-def _extend(text, n, a, b, stride_a, stride_b, delta):
+def _extend(text: Ints, n: int, a: int, b: int, stride_a: int, stride_b: int, delta: int) -> int:
     """Return how many elements from a and b on, at their strides, differ by delta; 0 if one more stands before."""
     before_a = a - stride_a
     before_b = b - stride_b
@@ -74,7 +86,9 @@ def _extend(text, n, a, b, stride_a, stride_b, delta):
 
 
 @njit(cache=True)
-def find_echoes(text, n, costs, tables, echoes, worth, price):
+def find_echoes(
+    text: Ints, n: int, costs: Floats, tables: Floats, echoes: Ints, worth: Floats, price: Floats
+) -> int:
     """Fill the list of the most valuable echoes of text[:n]; return their number.
 
     `tables` are those of the sweep over text: prefixes of the even and the odd part, suffixes of the whole.
@@ -113,7 +127,7 @@ def find_echoes(text, n, costs, tables, echoes, worth, price):
 
 
 @njit(cache=True)
-def bonus(m, echoes, worth, price, count, used, mark):
+def bonus(m: int, echoes: Ints, worth: Floats, price: Floats, count: int, used: Ints, mark: int) -> float:
     """Return the bits that echoes save once m pairs are peeled."""
     edge = 2 * m
     total = 0.0

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
+from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_ELEMENT, LITERAL_LINE, MERGE, REVERSE, STEPS
 from ktray.proposers.search.parse import INF
 
 
 @njit(cache=True)
-def glance(text, n, first, parts, costs, closed, by_value, by_step, chain_value, chain_step, stop):
+def glance(
+    text: Ints,
+    n: int,
+    first: Ints,
+    parts: int,
+    costs: Floats,
+    closed: Floats,
+    by_value: Ints,
+    by_step: Ints,
+    chain_value: Ints,
+    chain_step: Ints,
+    stop: Ints,
+) -> float:
     """Return a low estimate of the bits of the streams text[first[d]:first[d + 1]].
 
     by_value (256) and by_step (511) must hold -1 and hold it again afterwards; the rest is work space (n + 2).
@@ -85,4 +97,4 @@ def glance(text, n, first, parts, costs, closed, by_value, by_step, chain_value,
         by_value[text[i]] = -1
         if i + 1 < n:
             by_step[text[i + 1] - text[i] + 255] = -1
-    return closed[n]
+    return float(closed[n])

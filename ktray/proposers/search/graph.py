@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ktray.dsl.program import Argument, Call, DslProgram, Ref
 
@@ -88,7 +89,7 @@ def _shared_pairs(graph: Graph, found: dict[int, list[int]]) -> dict[int, list[i
         counts = Counter[tuple[int, int]]()
         for chain in found.values():
             last: tuple[int, int, int] | None = None
-            for at, pair in enumerate(zip(chain, chain[1:], strict=False)):
+            for at, pair in enumerate(pairwise(chain)):
                 if last is None or last != (*pair, at - 1):
                     counts[pair] += 1
                     last = (*pair, at)

@@ -5,6 +5,8 @@ The output never changes and the price never rises: what a rewriting makes deare
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ktray.dsl.interpreter import ExecutionError, run_lines
 from ktray.dsl.program import Call, DslProgram, Ref
 from ktray.proposers.search.assemble import progression
@@ -101,7 +103,7 @@ def _leaf(graph: Graph, value: tuple[int, ...], call: Call, prices: Prices, line
     limit = prices.lines[call.op] + len(refs(call)) * prices.reference_bits(line)
     limit += sum(prices.element * len(arg) for arg in call.args if isinstance(arg, tuple))
     step = value[1] - value[0] if len(value) > 1 else 0
-    steady = all(b - a == step for a, b in zip(value, value[1:], strict=False))
+    steady = all(b - a == step for a, b in pairwise(value))
     if steady and 0 <= step <= prices.max_step:
         name = ("repeat_num", "range_func_up")[step] if step < 2 else "range_func_interval"
         if prices.lines[name] <= limit:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import LITERAL_ELEMENT, LITERAL_LINE, STEPS
 
 #: Kinds of piece.
@@ -18,7 +19,17 @@ INF = 1e18
 
 
 @njit(cache=True)
-def parse(text, n, cut, target_end, target_cost, costs, closed, kind, start):
+def parse(
+    text: Ints,
+    n: int,
+    cut: Ints,
+    target_end: Ints,
+    target_cost: Floats,
+    costs: Floats,
+    closed: Floats,
+    kind: Ints,
+    start: Ints,
+) -> float:
     """Return the bits of the best parse of text[:n]; fill `closed`, and `kind` and `start` of the piece
     that ends at each position.
 
@@ -80,11 +91,11 @@ def parse(text, n, cut, target_end, target_cost, costs, closed, kind, start):
         kind[i + 1] = best_kind
         start[i + 1] = best_start
         i += 1
-    return closed[n]
+    return float(closed[n])
 
 
 @njit(cache=True)
-def forward(text, n, costs, closed, literal, run):
+def forward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, run: Floats) -> float:
     """Fill, for each prefix of text[:n], the bits of its best parse, and of the best that ends in an open
     literal or an open progression."""
     head = costs[LITERAL_LINE]
@@ -106,11 +117,11 @@ def forward(text, n, costs, closed, literal, run):
         literal[i + 1] = open_literal
         run[i + 1] = open_run
         closed[i + 1] = min(open_literal, open_run)
-    return closed[n]
+    return float(closed[n])
 
 
 @njit(cache=True)
-def backward(text, n, costs, closed, literal, length):
+def backward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, length: Ints) -> float:
     """Fill, for each suffix text[i:n], the bits of its best parse, of the best that starts inside an open
     literal, and the length of the longest progression that starts at i."""
     head = costs[LITERAL_LINE]
@@ -138,4 +149,4 @@ def backward(text, n, costs, closed, literal, length):
         else:
             length[i] = 1
         closed[i] = best
-    return closed[0]
+    return float(closed[0])

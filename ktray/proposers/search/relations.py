@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.costs import (
     CONSTANT_OP,
     EXTREME,
@@ -45,7 +46,7 @@ OP, S0, S1, T0, T1, A, B, U0, U1 = range(9)
 
 
 @njit(cache=True)
-def gcd(a, b):
+def gcd(a: int, b: int) -> int:
     """Return the greatest common divisor of two nonnegative integers."""
     while b:
         a, b = b, a % b
@@ -53,7 +54,7 @@ def gcd(a, b):
 
 
 @njit(cache=True)
-def could_be_modulo(text, k, i):
+def could_be_modulo(text: Ints, k: int, i: int) -> bool:
     """Tell, without divisions, whether the first four elements at i may be remainders of those at k."""
     if text[i + 1] > text[k + 1] or text[i + 2] > text[k + 2] or text[i + 3] > text[k + 3]:
         return False
@@ -70,7 +71,7 @@ def could_be_modulo(text, k, i):
 
 
 @njit(cache=True)
-def modulo_run(text, k, i, room):
+def modulo_run(text: Ints, k: int, i: int, room: int) -> tuple[int, int]:
     """Return how many elements at i are those at k modulo one number, and the largest such number."""
     g = 0
     high = -1
@@ -91,7 +92,20 @@ def modulo_run(text, k, i, room):
 
 
 @njit(cache=True)
-def _put(rows, price, count, bits, closed, op, s0, s1, t0, t1, a, b):
+def _put(
+    rows: Ints,
+    price: Floats,
+    count: int,
+    bits: float,
+    closed: Floats,
+    op: int,
+    s0: int,
+    s1: int,
+    t0: int,
+    t1: int,
+    a: int,
+    b: int,
+) -> int:
     """Append a relation if its target could cost more than `bits` and does not overlap its source."""
     if count >= len(rows) or t1 - t0 < 2 or s1 <= s0:
         return count
@@ -113,7 +127,20 @@ def _put(rows, price, count, bits, closed, op, s0, s1, t0, t1, a, b):
 
 
 @njit(cache=True)
-def _put_trimmed(rows, price, count, bits, closed, natural, op, s, t, length, a, b):
+def _put_trimmed(
+    rows: Ints,
+    price: Floats,
+    count: int,
+    bits: float,
+    closed: Floats,
+    natural: Bools,
+    op: int,
+    s: int,
+    t: int,
+    length: int,
+    a: int,
+    b: int,
+) -> int:
     """Append a relation of aligned parts, and the versions that end, or start, at a natural boundary."""
     count = _put(rows, price, count, bits, closed, op, s, s + length, t, t + length, a, b)
     for q in range(length - 1, max(1, length // 3), -1):
@@ -128,7 +155,17 @@ def _put_trimmed(rows, price, count, bits, closed, natural, op, s, t, length, a,
 
 
 @njit(cache=True)
-def aligned(text, n, stop, natural, closed, costs, rows, price, count):
+def aligned(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find equal parts, and parts that differ by a constant, a modulus or one substituted value."""
     merge = costs[MERGE]
     constant = costs[CONSTANT_OP] + merge
@@ -169,7 +206,7 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
                         count = _put_trimmed(rows, price, count, merge, closed, natural, SAME, k, i, q, 0, 0)
             elif steady and not (inside and pt - ps == delta):
                 q = 1
-                while q < room and (text[i + q]) - (text[k + q]) == delta:
+                while q < room and text[i + q] - text[k + q] == delta:
                     q += 1
                 if q >= 3:
                     count = _put_trimmed(
@@ -221,7 +258,17 @@ def aligned(text, n, stop, natural, closed, costs, rows, price, count):
 
 
 @njit(cache=True)
-def turned(text, n, stop, natural, closed, costs, rows, price, count):
+def turned(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find parts that are others reversed, every jump-th element of others, or their running sums."""
     merge = costs[MERGE]
     backwards = costs[REVERSE] + merge
@@ -325,9 +372,7 @@ def turned(text, n, stop, natural, closed, costs, rows, price, count):
                             )
                             break
                 q = 1
-                while (
-                    k + q < stop[k] and i + q < stop[i] and (text[i + q]) - (text[i + q - 1]) == text[k + q]
-                ):
+                while k + q < stop[k] and i + q < stop[i] and text[i + q] - text[i + q - 1] == text[k + q]:
                     q += 1
                 if q >= 3:
                     count = _put(rows, price, count, scanning, closed, R_SCAN, k, k + q, i, i + q, 0, 0)
@@ -341,7 +386,7 @@ def turned(text, n, stop, natural, closed, costs, rows, price, count):
 
 
 @njit(cache=True)
-def _passes(predicate, value):
+def _passes(predicate: int, value: int) -> bool:
     if predicate == 0:
         return value % 2 == 0
     if predicate == 1:
@@ -350,7 +395,17 @@ def _passes(predicate, value):
 
 
 @njit(cache=True)
-def chosen(text, n, stop, natural, closed, costs, rows, price, count):
+def chosen(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find parts that keep some elements of others: those that pass a predicate."""
     bits = costs[FILTER] + costs[MERGE]
     ahead = np.full((3, n + 1), n, np.int64)
@@ -404,7 +459,17 @@ def chosen(text, n, stop, natural, closed, costs, rows, price, count):
 
 
 @njit(cache=True)
-def extremes(text, n, stop, natural, closed, costs, rows, price, count):
+def extremes(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find parts that are the largest elements of others, falling, or the smallest, rising."""
     bits = costs[EXTREME] + costs[MERGE]
     window = np.empty(32, np.int64)
@@ -413,7 +478,7 @@ def extremes(text, n, stop, natural, closed, costs, rows, price, count):
             if i > 0 and not natural[i] and stop[i - 1] == stop[i] and sign * (text[i - 1] - text[i]) >= 0:
                 continue
             reach = i + 1
-            while reach < stop[i] and sign * ((text[reach - 1]) - (text[reach])) >= 0:
+            while reach < stop[i] and sign * (text[reach - 1] - text[reach]) >= 0:
                 reach += 1
             if reach - i < 3 or closed[reach] - closed[i] <= bits:
                 continue
@@ -429,17 +494,17 @@ def extremes(text, n, stop, natural, closed, costs, rows, price, count):
                 best_end = -1
                 held = 0
                 for z in range(k, min(stop[k], k + 30)):
-                    value = sign * (text[z])
+                    value = sign * text[z]
                     at = held
                     while at > 0 and window[at - 1] < value:
                         window[at] = window[at - 1]
                         at -= 1
                     window[at] = value
-                    held += 1
-                    if window[0] > sign * (text[i]):
+                    held = z - k + 1
+                    if window[0] > sign * text[i]:
                         break
                     q = 0
-                    while q < held and i + q < reach and window[q] == sign * (text[i + q]):
+                    while q < held and i + q < reach and window[q] == sign * text[i + q]:
                         q += 1
                     if q > best or (q == best and q > 2 and natural[z + 1]):
                         best = q
@@ -478,7 +543,17 @@ def extremes(text, n, stop, natural, closed, costs, rows, price, count):
 
 
 @njit(cache=True)
-def periods(text, n, stop, natural, closed, costs, rows, price, count):
+def periods(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find parts that repeat, and other places where their period stands alone."""
     extend = costs[REPEAT]
     elsewhere = costs[REPEAT] + costs[MERGE]
@@ -538,7 +613,17 @@ def periods(text, n, stop, natural, closed, costs, rows, price, count):
 
 
 @njit(cache=True)
-def pairwise(text, n, stop, natural, closed, costs, rows, price, count):
+def pairwise(
+    text: Ints,
+    n: int,
+    stop: Ints,
+    natural: Bools,
+    closed: Floats,
+    costs: Floats,
+    rows: Ints,
+    price: Floats,
+    count: int,
+) -> int:
     """Find parts that are sums, differences or remainders of two natural pieces."""
     bits = costs[PAIRWISE] + costs[MERGE]
     starts = np.empty(64, np.int64)

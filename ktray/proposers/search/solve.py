@@ -11,12 +11,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.derive import MAX_ROWS, MAX_TAKEN, derive
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF
 from ktray.proposers.search.relations import COLUMNS
 from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
-
 
 #: A structure is looked at closely only if its quick price is at most this much above that of the best one.
 MARGIN = 24.0
@@ -43,28 +43,28 @@ class Plan:
 
 @njit(cache=True)
 def _evaluate(
-    text,
-    n,
-    depth,
-    m,
-    side,
-    bars,
-    bar_count,
-    costs,
-    tables,
-    floats,
-    heads,
-    rows,
-    price,
-    kept,
-    first,
-    best,
-    limit,
-):
+    text: Ints,
+    n: int,
+    depth: int,
+    m: Ints,
+    side: Ints,
+    bars: Ints,
+    bar_count: int,
+    costs: Floats,
+    tables: Ints,
+    floats: Floats,
+    heads: Ints,
+    rows: Ints,
+    price: Floats,
+    kept: Ints,
+    first: Ints,
+    best: Ints,
+    limit: float,
+) -> tuple[float, float, int]:
     """Derive one structure unless its quick price exceeds `limit`; keep it if it is the best so far.
 
-    Return (bits, quick price, work done). tables and floats are work space; best holds what is kept: row 0 the text, 1 kinds, 2 starts, 3 streams,
-    4 m, 5 sides, 6 the numbers (peels, relations), and floats[2, 0] its bits.
+    Return (bits, quick price, work done). tables and floats are work space; best holds what is kept: row 0
+    the text, 1 kinds, 2 starts, 3 streams, 4 m, 5 sides, 6 the numbers (peels, relations), and floats[2, 0] its bits.
     """
     laid = tables[0]
     parts = streams(text, n, depth, m, side, laid, first)
@@ -105,7 +105,7 @@ def _evaluate(
 
 
 @njit(cache=True)
-def _neighbour(which, depth, m, side, new_m, new_side):
+def _neighbour(which: int, depth: int, m: Ints, side: Ints, new_m: Ints, new_side: Ints) -> int:
     """Write the which-th variation of a structure; return its depth, or -1 if there is none with this number."""
     new_m[:] = m
     new_side[:] = side
@@ -115,7 +115,7 @@ def _neighbour(which, depth, m, side, new_m, new_side):
     kind = which % 6
     if kind < 4:
         new_m[d] += (-1, 1, -2, 2)[kind]
-        return depth if new_m[d] >= 1 else depth
+        return depth
     if kind == 4:
         new_side[d] = 1 - side[d]
         return depth
@@ -126,7 +126,7 @@ def _neighbour(which, depth, m, side, new_m, new_side):
 
 
 @njit(cache=True)
-def _possible(n, depth, m, side):
+def _possible(n: int, depth: int, m: Ints, side: Ints) -> bool:
     """Tell whether each peel fits what is left for it."""
     left = n
     for d in range(depth):
@@ -137,7 +137,7 @@ def _possible(n, depth, m, side):
 
 
 @njit(cache=True)
-def _search(text, n, costs, widths, budget):
+def _search(text: Ints, n: int, costs: Floats, widths: Ints, budget: int) -> tuple[Ints, float, int]:
     """Work through the stages until `budget` is spent; return the best plan's arrays and the work done."""
     tables = np.zeros((5, n + 2), np.int64)
     floats = np.zeros((3, n + 2))
@@ -219,8 +219,23 @@ def _search(text, n, costs, widths, budget):
 
 @njit(cache=True)
 def _improve(
-    text, n, costs, tables, floats, heads, rows, price, kept, bars, first, best, new_m, new_side, work, budget
-):
+    text: Ints,
+    n: int,
+    costs: Floats,
+    tables: Ints,
+    floats: Floats,
+    heads: Ints,
+    rows: Ints,
+    price: Floats,
+    kept: Ints,
+    bars: Ints,
+    first: Ints,
+    best: Ints,
+    new_m: Ints,
+    new_side: Ints,
+    work: int,
+    budget: int,
+) -> int:
     """Vary the best plan one peel or one relation at a time, as long as that helps; return the work done."""
     better = True
     while better and work < budget:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import STEPS
 from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes
 from ktray.proposers.search.glance import glance
@@ -23,23 +24,23 @@ MAX_DEPTH = 8
 
 @njit(cache=True)
 def _join(
-    left,
-    m,
-    prefix_closed,
-    prefix_literal,
-    prefix_run,
-    whole,
-    q,
-    n,
-    suffix_closed,
-    suffix_literal,
-    length,
-    costs,
-):
+    left: Ints,
+    m: int,
+    prefix_closed: Floats,
+    prefix_literal: Floats,
+    prefix_run: Floats,
+    whole: Ints,
+    q: int,
+    n: int,
+    suffix_closed: Floats,
+    suffix_literal: Floats,
+    length: Ints,
+    costs: Floats,
+) -> float:
     """Return the bits of left[:m] + whole[q:n], from the tables of both."""
     best = prefix_closed[m] + suffix_closed[q]
     if q >= n:
-        return best
+        return float(best)
     best = min(best, prefix_literal[m] + suffix_literal[q])
     step = int(whole[q]) - int(left[m - 1])
     reach = q + 1
@@ -48,11 +49,11 @@ def _join(
     best = min(best, prefix_closed[m - 1] + costs[STEPS + 255 + step] + suffix_closed[reach])
     if m >= 2 and int(left[m - 1]) - int(left[m - 2]) == step:
         best = min(best, prefix_run[m] + suffix_closed[reach])
-    return best
+    return float(best)
 
 
 @njit(cache=True)
-def sweep(text, n, costs, room, lengths, score):
+def sweep(text: Ints, n: int, costs: Floats, room: Floats, lengths: Ints, score: Floats) -> float:
     """Fill score[side, m] with the bits of peeling m pairs off text[:n], each part parsed without peels."""
     half = n // 2
     even = text[0:n:2].copy()
@@ -67,11 +68,11 @@ def sweep(text, n, costs, room, lengths, score):
         score[0, m] = room[0, m] + _join(
             odd, m, room[3], room[4], room[5], text, 2 * m, n, room[6], room[7], lengths, costs
         )
-    return room[6, 0]
+    return float(room[6, 0])
 
 
 @njit(cache=True)
-def peel(text, n, m, side, short, long):
+def peel(text: Ints, n: int, m: int, side: int, short: Ints, long: Ints) -> tuple[int, int]:
     """Write the two parts of text[:n] with m pairs peeled; return the lengths (short, long)."""
     for k in range(m):
         if side == 1:
@@ -86,7 +87,18 @@ def peel(text, n, m, side, short, long):
 
 
 @njit(cache=True)
-def _offer(score, depth, path_m, path_side, found, keep, scores, depths, ms, sides):
+def _offer(
+    score: float,
+    depth: int,
+    path_m: Ints,
+    path_side: Ints,
+    found: int,
+    keep: int,
+    scores: Floats,
+    depths: Ints,
+    ms: Ints,
+    sides: Ints,
+) -> int:
     """Insert a structure into the list of the best; return the list's new length."""
     if found == keep and score >= scores[found - 1]:
         return found
@@ -105,7 +117,9 @@ def _offer(score, depth, path_m, path_side, found, keep, scores, depths, ms, sid
 
 
 @njit(cache=True)
-def _gather(score, fixed, half, node, into_score, into_path, count):
+def _gather(
+    score: Floats, fixed: float, half: int, node: int, into_score: Floats, into_path: Ints, count: int
+) -> int:
     """Append the local minima of score over m, both sides, with (node, m, side); return the new count."""
     for side in range(2):
         for m in range(2, half + 1):
@@ -120,7 +134,7 @@ def _gather(score, fixed, half, node, into_score, into_path, count):
 
 
 @njit(cache=True)
-def _pick(cand_score, cand_path, count, most, picked, held):
+def _pick(cand_score: Floats, cand_path: Ints, count: int, most: int, picked: Ints, held: int) -> int:
     """Append the `most` cheapest candidates not picked yet; return the new number picked."""
     order = np.argsort(cand_score[:count], kind="mergesort")
     for o in range(min(count, most)):
@@ -137,7 +151,18 @@ def _pick(cand_score, cand_path, count, most, picked, held):
 
 
 @njit(cache=True)
-def _lay(text, first, level, n, m, side, row, row_first, short, long):
+def _lay(
+    text: Ints,
+    first: Ints,
+    level: int,
+    n: int,
+    m: int,
+    side: int,
+    row: Ints,
+    row_first: Ints,
+    short: Ints,
+    long: Ints,
+) -> tuple[int, int]:
     """Lay out streams with one more peel in row; return the begin and end of the part peeled off."""
     begin = first[level]
     ns, nl = peel(text[begin:n], n - begin, m, side, short, long)
@@ -157,8 +182,21 @@ def _lay(text, first, level, n, m, side, row, row_first, short, long):
 
 
 @njit(cache=True)
-def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, sides, budget):
-    """Beam search over nested peels; fill the `keep` best structures, cheapest first; return their number and the work done.
+def weaves(
+    text: Ints,
+    n: int,
+    costs: Floats,
+    width: int,
+    closely: int,
+    depth: int,
+    keep: int,
+    scores: Floats,
+    depths: Ints,
+    ms: Ints,
+    sides: Ints,
+    budget: int,
+) -> tuple[int, int]:
+    """Beam search over nested peels; fill the `keep` best, cheapest first; return their number and the work done.
 
     Structure r has depths[r] peels, ms[r, d] and sides[r, d] from the outermost inwards. Each level keeps the
     `width` best by split points alone and the `closely` best by `glance`; echoes are looked for in the first
@@ -319,7 +357,7 @@ def weaves(text, n, costs, width, closely, depth, keep, scores, depths, ms, side
 
 
 @njit(cache=True)
-def streams(text, n, depth, ms, sides, out, first):
+def streams(text: Ints, n: int, depth: int, ms: Ints, sides: Ints, out: Ints, first: Ints) -> int:
     """Lay the parts of a structure out one after another in out[:n]; part d is out[first[d]:first[d + 1]].
 
     Parts 0 .. depth - 1 are those peeled off, from the outermost inwards; part `depth` is what remains.
