@@ -16,7 +16,7 @@ from ktray.sequences import Values
 ROWS = 20
 MIN_PERIOD, MAX_PERIOD = 16, 2000
 _EDGE = 40  # bytes on either side of a boundary that are compared
-_PATIENCE = 20_000  # bytes searched for a first record
+_PATIENCE = 20_000  # bytes searched before records must cover a third of what was seen
 _MIN_STEP = (
     0.8  # a record's first row is that much rougher than the last of the one before, and than its others
 )
@@ -36,19 +36,19 @@ def find_records(data: Values) -> tuple[tuple[int, int], ...]:
             covered += ROWS * period
             start += ROWS * period
             continue
-        if not records and start > _PATIENCE:
+        if start > _PATIENCE and 3 * covered < start:
             return ()
         start = _next_edge(sums, start)
     return tuple(records) if 2 * covered > len(data) else ()
 
 
 def _next_edge(sums: NDArray[np.float64], start: int) -> int:
-    """The next place after `start` where smooth bytes turn rough; the block's end where there is none."""
-    places = np.arange(max(start, _EDGE) + 1, len(sums) - _EDGE)
+    """The next place after `start` where smooth bytes turn rough; a long step on where there is none."""
+    places = np.arange(max(start, _EDGE) + 1, min(len(sums) - _EDGE, start + _PATIENCE))
     step = (sums[places + _EDGE] - 2 * sums[places] + sums[places - _EDGE]) / _EDGE
     rough = np.flatnonzero(step > _MIN_STEP)
     if not len(rough):
-        return len(sums)
+        return start + _PATIENCE
     hill = step[rough[0] : rough[0] + _EDGE]
     return int(places[rough[0]] + hill.argmax())
 
