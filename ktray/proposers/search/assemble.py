@@ -65,8 +65,7 @@ class Assembler:
 
     def root(self) -> int:
         """Return the node of the whole sequence."""
-        first, sides = self.plan.first, self.plan.sides
-        depth = len(sides)
+        first, depth = self.plan.first, len(self.plan.peels)
         node = self.part(int(first[depth]), int(first[depth + 1]))
         for d in range(depth - 1, -1, -1):
             other = self.part(int(first[d]), int(first[d + 1]))

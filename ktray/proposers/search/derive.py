@@ -6,6 +6,8 @@ and nothing depends on itself.
 
 from __future__ import annotations
 
+from itertools import pairwise as pairwise_
+
 import numpy as np
 from numba import njit
 
@@ -120,50 +122,6 @@ def _apply(row: Ints, bits: float, cut: Ints, target_end: Ints, target_cost: Flo
 
 
 @njit(cache=True)
-def _survey(
-    text: Ints,
-    n: int,
-    first: Ints,
-    parts: int,
-    start: Ints,
-    cut: Ints,
-    costs: Floats,
-    closed: Floats,
-    stop: Ints,
-    natural: Bools,
-    rows: Ints,
-    price: Floats,
-    bound: Floats,
-) -> int:
-    """Fill rows with the relations that may still pay, given the parse at hand; return their number."""
-    natural[: n + 2] = False
-    for d in range(parts):
-        natural[first[d + 1]] = True
-    for i in range(n + 1):
-        if cut[i] > 0:
-            natural[i] = True
-    base = closed[: n + 2].copy()
-    at = n
-    while at > 0:
-        natural[at] = True
-        for k in range(start[at] + 1, at):
-            base[k] = min(base[k], base[at])
-        at = start[at]
-    natural[0] = True
-    count = 0
-    count = periods(text, n, stop, natural, base, costs, rows, price, count)
-    count = pairwise(text, n, stop, natural, base, costs, rows, price, count)
-    count = aligned(text, n, stop, natural, base, costs, rows, price, count)
-    count = turned(text, n, stop, natural, base, costs, rows, price, count)
-    count = chosen(text, n, stop, natural, base, costs, rows, price, count)
-    count = extremes(text, n, stop, natural, base, costs, rows, price, count)
-    for r in range(count):
-        # An upper bound, replaced by the gain itself once it is looked at.
-        bound[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
-    return int(count)
-
-
-@njit(cache=True)
 def _barred(row: Ints, bars: Ints, bar_count: int) -> bool:
     """Tell whether a relation is among those not to be taken."""
     for b in range(bar_count):
@@ -178,74 +136,137 @@ def _barred(row: Ints, bars: Ints, bar_count: int) -> bool:
 
 
 @njit(cache=True)
-def derive(
+def _boundaries(n: int, cut: Ints, start: Ints, closed: Floats, natural: Bools, base: Floats) -> None:
+    """Mark where pieces of the parse at hand begin or end, and copy its prices, those inside targets too."""
+    natural.fill(False)
+    natural[0] = True
+    for i in range(n + 1):
+        base[i] = closed[i]
+        if cut[i] > 0:
+            natural[i] = True
+    at = n
+    while at > 0:
+        natural[at] = True
+        for k in range(start[at] + 1, at):
+            base[k] = min(base[k], base[at])
+        at = start[at]
+
+
+@njit(cache=True)
+def _take(
     text: Ints,
     n: int,
-    first: Ints,
-    parts: int,
     costs: Floats,
     rows: Ints,
     price: Floats,
+    count: int,
     kept: Ints,
+    number: int,
     bars: Ints,
     bar_count: int,
-    closed: Floats,
-    kind: Ints,
-    start: Ints,
+    base: Floats,
     cut: Ints,
     target_end: Ints,
     target_cost: Floats,
+    closed: Floats,
+    kind: Ints,
+    start: Ints,
 ) -> tuple[float, int, int]:
-    """Take relations over the streams text[first[d]:first[d + 1]]; return (bits, number kept, parses done).
+    """Take rows[:count] as long as that helps; return (bits, number kept, parses done).
 
-    The tables hold the final parse; kept[:number] are the relations taken. None of bars[:bar_count] is.
+    The tables hold the parse with what was kept before, and in the end that with all that is kept.
     """
-    cut[: n + 1] = 0
-    target_end[: n + 1] = 0
-    stop = np.empty(n + 2, np.int64)
-    for d in range(parts):
-        cut[first[d]] += 1
-        for i in range(first[d], first[d + 1]):
-            stop[i] = first[d + 1]
-    stop[n] = n
-    stop[n + 1] = n
-    natural = np.zeros(n + 2, np.bool_)
-    bound = np.empty(MAX_ROWS)
-    best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+    best = closed[n]
+    seen = np.zeros(count, np.int64)
+    gain = np.empty(count)
+    for r in range(count):
+        # An upper bound, replaced by the gain itself once it is looked at.
+        gain[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
+    turn = 1
     parses = 1
-    number = 0
-    for _ in range(ROUNDS):
-        count = _survey(text, n, first, parts, start, cut, costs, closed, stop, natural, rows, price, bound)
-        before = number
-        seen = np.zeros(count, np.int64)
-        gain = bound[:count]
-        turn = 1
-        while number < MAX_TAKEN and count > 0:
-            # Gains of older turns only bound today's: look at the best until one is confirmed.
-            r = 0
-            top = 1e-6
-            for c in range(count):
-                if gain[c] > top:
-                    top = gain[c]
-                    r = c
-            if top <= 1e-6:
-                break
-            if seen[r] == turn:
-                kept[number] = rows[r]
-                number += 1
-                _apply(rows[r], price[r], cut, target_end, target_cost, 1)
-                best -= gain[r]
-                gain[r] = -1.0
-                turn += 1
-            elif not _fits(rows[r], kept, number) or _barred(rows[r], bars, bar_count):
-                gain[r] = -1.0
-            else:
-                _apply(rows[r], price[r], cut, target_end, target_cost, 1)
-                gain[r] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-                _apply(rows[r], price[r], cut, target_end, target_cost, -1)
-                parses += 1
-                seen[r] = turn
-        best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-        if number == before:
+    while number < MAX_TAKEN:
+        # Gains of older turns only bound today's: look at the best until one is confirmed.
+        r = -1
+        top = 1e-6
+        for c in range(count):
+            if gain[c] > top:
+                top = gain[c]
+                r = c
+        if r < 0:
             break
+        row = rows[r]
+        if seen[r] == turn:
+            for c in range(COLUMNS):
+                kept[number, c] = row[c]
+            number += 1
+            _apply(row, price[r], cut, target_end, target_cost, 1)
+            best -= gain[r]
+            gain[r] = -1.0
+            turn += 1
+        elif not _fits(row, kept, number) or _barred(row, bars, bar_count):
+            gain[r] = -1.0
+        else:
+            _apply(row, price[r], cut, target_end, target_cost, 1)
+            gain[r] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+            _apply(row, price[r], cut, target_end, target_cost, -1)
+            parses += 1
+            seen[r] = turn
+    best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
     return best, number, parses
+
+
+class Deriver:
+    """Work space for texts of up to `n` elements. After `derive`, `kind` and `start` hold the final parse and
+    `kept[:number]` the relations taken."""
+
+    def __init__(self, n: int, costs: Floats) -> None:
+        self.n = n
+        self.costs = costs
+        self.rows = np.empty((MAX_ROWS, COLUMNS), np.int64)
+        self.price = np.empty(MAX_ROWS)
+        self.kept = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)
+        self.number = 0
+        self.closed, self.base, self.target_cost = np.zeros((3, n + 2))
+        self.kind, self.start, self.cut, self.target_end, self.stop = np.zeros((5, n + 2), np.int64)
+        self.natural = np.zeros(n + 2, np.bool_)
+
+    def derive(self, text: Ints, first: Ints, parts: int, bars: Ints) -> tuple[float, int]:
+        """Take relations over the streams text[first[d]:first[d + 1]] but none of `bars` (shape (any, COLUMNS)).
+
+        Return (bits, parses done).
+        """
+        n = self.n
+        self._reset(first, parts)
+        tables = (self.cut, self.target_end, self.target_cost)
+        parsed = (self.closed, self.kind, self.start)
+        bits = parse(text, n, *tables, self.costs, *parsed)
+        parses, self.number = 1, 0
+        for _ in range(ROUNDS):
+            count = self._survey(text)
+            bits, number, more = _take(
+                text, n, self.costs, self.rows, self.price, count, self.kept, self.number,
+                bars, len(bars), self.base, *tables, *parsed,
+            )  # fmt: skip
+            parses += more
+            if number == self.number:
+                break
+            self.number = number
+        return bits, parses
+
+    def _reset(self, first: Ints, parts: int) -> None:
+        self.cut[:] = 0
+        self.target_end[:] = 0
+        self.stop[:] = self.n
+        for begin, end in pairwise_(first[: parts + 1].tolist()):
+            self.cut[begin] += 1
+            self.stop[begin:end] = end
+
+    def _survey(self, text: Ints) -> int:
+        """Fill the rows with the relations that may still pay, given the parse at hand; return their number."""
+        _boundaries(self.n, self.cut, self.start, self.closed, self.natural, self.base)
+        count = 0
+        for look in (periods, pairwise, aligned, turned, chosen, extremes):
+            count = look(
+                text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price, count
+            )
+        return count

@@ -37,8 +37,10 @@ def _keep(
     at = count if count < MAX_ECHOES else MAX_ECHOES - 1
     while at > 0 and worth[at - 1] < value:
         worth[at] = worth[at - 1]
-        price[at] = price[at - 1]
-        echoes[at] = echoes[at - 1]
+        for c in range(2):
+            price[at, c] = price[at - 1, c]
+        for c in range(5):
+            echoes[at, c] = echoes[at - 1, c]
         at -= 1
     worth[at] = value
     price[at, 0] = element

@@ -5,6 +5,7 @@ The output never changes and the price never rises: what a rewriting makes deare
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from ktray.dsl.interpreter import ExecutionError, run_lines
@@ -39,15 +40,16 @@ def minimise(program: DslProgram, prices: Prices) -> DslProgram:
     if max(map(len, made), default=0) > _LONGEST:
         return program
     best = program
-    for leaves in (False, True):
-        rewritten = _rewrite(program, made, prices, leaves)
+    # A leaf dearer than its line still pays where it leaves other lines dead: both are tried.
+    for slack in (-math.inf, 0.0, math.inf):
+        rewritten = _rewrite(program, made, prices, slack)
         if program_bits(rewritten, prices) < program_bits(best, prices) - 1e-9:
             best = rewritten
     return best
 
 
-def _rewrite(program: DslProgram, made: list[list[int]], prices: Prices, leaves: bool) -> DslProgram:
-    """Return the program written anew from its graph, with leaves for lists where `leaves`."""
+def _rewrite(program: DslProgram, made: list[list[int]], prices: Prices, slack: float) -> DslProgram:
+    """Return the program written anew from its graph, with leaves that cost at most `slack` more than lines."""
     graph = Graph()
     nodes: list[int] = []
     by_value: dict[tuple[int, ...], int] = {}
@@ -56,7 +58,7 @@ def _rewrite(program: DslProgram, made: list[list[int]], prices: Prices, leaves:
         value = tuple(made[i])
         node = by_value.get(value)
         if node is None:
-            leaf = _leaf(graph, value, call, prices, i) if leaves else None
+            leaf = _leaf(graph, value, call, prices, i, slack)
             node = by_value[value] = leaf if leaf is not None else _copy(graph, call, nodes, uses)
         nodes.append(node)
     return emit(graph, nodes[program.output])
@@ -96,8 +98,10 @@ def _merged(graph: Graph, chain: list[int], shared: list[int]) -> list[int]:
     return out
 
 
-def _leaf(graph: Graph, value: tuple[int, ...], call: Call, prices: Prices, line: int) -> int | None:
-    """Return the node of a leaf that makes `value` for no more than the call costs, or None."""
+def _leaf(
+    graph: Graph, value: tuple[int, ...], call: Call, prices: Prices, line: int, slack: float
+) -> int | None:
+    """Return the node of a leaf that makes `value` for at most `slack` more than the call costs, or None."""
     if not value or min(value) < 0 or max(value) > 255:
         return None
     limit = prices.lines[call.op] + len(refs(call)) * prices.reference_bits(line)
@@ -106,8 +110,9 @@ def _leaf(graph: Graph, value: tuple[int, ...], call: Call, prices: Prices, line
     steady = all(b - a == step for a, b in pairwise(value))
     if steady and 0 <= step <= prices.max_step:
         name = ("repeat_num", "range_func_up")[step] if step < 2 else "range_func_interval"
-        if prices.lines[name] <= limit:
+        # Only a line that leaves others dead may be replaced by something dearer.
+        if prices.lines[name] <= limit + (slack if refs(call) else min(slack, 0.0)):
             return progression(graph, value[0], step, len(value))
-    if prices.lines["set_list"] + prices.element * len(value) <= limit:
+    if slack > -math.inf and prices.lines["set_list"] + prices.element * len(value) <= limit:
         return graph.add("set_list", value)
     return None

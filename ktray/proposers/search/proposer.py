@@ -26,7 +26,7 @@ UNITS_PER_SECOND = 70_000_000
 TYPICAL_LENGTH = 64
 
 #: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
-STAGES = np.array([[12, 2, 4], [100, 16, 16], [400, 48, 48]])
+STAGES = ((12, 2, 4), (100, 16, 16), (400, 48, 48))
 
 #: Priors whose prices the search knows, in the order in which samples use them after the one that is set.
 PRICES = {"uniform": uniform_prices, "adaptive": learned_prices}

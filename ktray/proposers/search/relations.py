@@ -451,6 +451,9 @@ def chosen(
                     count = _put(
                         rows, price, count, bits, closed, R_FILTER, k, last + 1, i, i + q, predicate, 0
                     )
+                far = min(z, i) if k < i else z
+                if q >= 2 and far > last + 1 and far != best_end:
+                    count = _put(rows, price, count, bits, closed, R_FILTER, k, far, i, i + q, predicate, 0)
                 if best_end > 0 and (best_end != last + 1):
                     count = _put(
                         rows, price, count, bits, closed, R_FILTER, k, best_end, i, i + best_q, predicate, 0

@@ -5,18 +5,21 @@ Work is counted in elements visited by parses, never in seconds, so a plan depen
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.derive import MAX_ROWS, MAX_TAKEN, derive
+from ktray.proposers.search.costs import LITERAL_ELEMENT
+from ktray.proposers.search.derive import Deriver
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF
 from ktray.proposers.search.relations import COLUMNS
 from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
+
+#: A structure: (pairs, side) of each peel, from the outermost inwards.
+Peels = tuple[tuple[int, int], ...]
 
 #: A structure is looked at closely only if its quick price is at most this much above that of the best one.
 MARGIN = 24.0
@@ -32,300 +35,156 @@ class Plan:
     """
 
     bits: float
-    text: NDArray[np.int64]
-    first: NDArray[np.int64]
-    sides: NDArray[np.int64]
-    relations: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    start: NDArray[np.int64]
-    work: int = 0
+    text: Ints
+    first: Ints
+    peels: Peels
+    relations: Ints
+    kind: Ints
+    start: Ints
 
 
-@njit(cache=True)
-def _evaluate(
-    text: Ints,
-    n: int,
-    depth: int,
-    m: Ints,
-    side: Ints,
-    bars: Ints,
-    bar_count: int,
-    costs: Floats,
-    tables: Ints,
-    floats: Floats,
-    heads: Ints,
-    rows: Ints,
-    price: Floats,
-    kept: Ints,
-    first: Ints,
-    best: Ints,
-    limit: float,
-) -> tuple[float, float, int]:
-    """Derive one structure unless its quick price exceeds `limit`; keep it if it is the best so far.
+class _Search:
+    """One sequence's search: what was tried so far, and the best of it."""
 
-    Return (bits, quick price, work done). tables and floats are work space; best holds what is kept: row 0
-    the text, 1 kinds, 2 starts, 3 streams, 4 m, 5 sides, 6 the numbers (peels, relations), and floats[2, 0] its bits.
-    """
-    laid = tables[0]
-    parts = streams(text, n, depth, m, side, laid, first)
-    look = glance(
-        laid, n, first, parts, costs, floats[0], heads[:256], heads[256:], tables[1], tables[2], tables[3]
-    )
-    if look > limit:
-        return INF, look, 12 * n
-    bits, number, parses = derive(
-        laid,
-        n,
-        first,
-        parts,
-        costs,
-        rows,
-        price,
-        kept,
-        bars,
-        bar_count,
-        floats[0],
-        tables[1],
-        tables[2],
-        tables[3],
-        tables[4],
-        floats[1],
-    )
-    if bits < floats[2, 0] - 1e-9:
-        floats[2, 0] = bits
-        best[:3, : n + 1] = tables[:3, : n + 1]
-        best[3, : depth + 2] = first[: depth + 2]
-        best[4, :MAX_DEPTH] = m
-        best[5, :MAX_DEPTH] = side
-        best[6, 0] = depth
-        best[6, 1] = number
-        best[7 : 7 + number, :COLUMNS] = kept[:number]
-        floats[2, 1] = look
-    return bits, look, 2 * parses * n + 8 * n * n
+    def __init__(self, values: Ints, costs: Floats, budget: int) -> None:
+        n = len(values)
+        self.values, self.n, self.costs, self.budget = values, n, costs, budget
+        self.deriver = Deriver(n, costs)
+        self.work = 0
+        self.plan: Plan | None = None
+        self.look = INF
+        self._ms, self._sides = np.zeros((2, MAX_DEPTH), np.int64)
+        self._laid = np.zeros(n + 2, np.int64)
+        self._first = np.zeros(MAX_DEPTH + 2, np.int64)
+        self._heads = np.full(256 + 511, -1, np.int64)
+        self._room = np.zeros((3, n + 2), np.int64)
+        self._closed = np.zeros(n + 2)
+
+    def left(self) -> bool:
+        """Tell whether any budget is left."""
+        return self.work < self.budget
+
+    def evaluate(self, peels: Peels, bars: Ints, limit: float = INF) -> float:
+        """Derive one structure unless its quick price exceeds `limit`; keep the best; return its bits."""
+        n, depth = self.n, len(peels)
+        for d, (m, side) in enumerate(peels):
+            self._ms[d], self._sides[d] = m, side
+        parts = streams(self.values, n, depth, self._ms, self._sides, self._laid, self._first)
+        heads = (self._heads[:256], self._heads[256:])
+        look = glance(self._laid, n, self._first, parts, self.costs, self._closed, *heads, *self._room)
+        self.work += 12 * n
+        if look > limit:
+            return INF
+        bits, parses = self.deriver.derive(self._laid, self._first, parts, bars)
+        self.work += 2 * parses * n + 8 * n * n
+        if self.plan is None or bits < self.plan.bits - 1e-9:
+            self.look = look
+            self.plan = self._as_plan(bits, peels)
+        return bits
+
+    def _as_plan(self, bits: float, peels: Peels) -> Plan:
+        made = self.deriver
+        return Plan(
+            bits=bits,
+            text=self._laid[: self.n].copy(),
+            first=self._first[: len(peels) + 2].copy(),
+            peels=peels,
+            relations=made.kept[: made.number].copy(),
+            kind=made.kind[: self.n + 1].copy(),
+            start=made.start[: self.n + 1].copy(),
+        )
+
+    def structures(self, width: int, closely: int, keep: int) -> list[tuple[float, Peels]]:
+        """Return the quick prices and peels of the best structures of one pass, cheapest first."""
+        scores, depths = np.empty(keep), np.zeros(keep, np.int64)
+        ms, sides = np.zeros((2, keep, MAX_DEPTH), np.int64)
+        left = self.budget - self.work
+        found, spent = weaves(
+            self.values,
+            self.n,
+            self.costs,
+            width,
+            closely,
+            MAX_DEPTH - 2,
+            keep,
+            scores,
+            depths,
+            ms,
+            sides,
+            left,
+        )
+        self.work += spent
+        paths = [
+            tuple(zip(ms[r, :d].tolist(), sides[r, :d].tolist(), strict=True)) for r, d in enumerate(depths)
+        ]
+        return list(zip(scores[:found].tolist(), paths[:found], strict=True))
+
+    def improve(self) -> None:
+        """Vary the best plan by one peel or one barred relation at a time, as long as that helps."""
+        while self.left() and self.plan is not None:
+            was = self.plan
+            for peels in neighbours(was.peels, self.n):
+                if not self.left():
+                    return
+                self.evaluate(peels, _NO_BARS, self.look + MARGIN)
+                if self.plan is not was:
+                    break
+            if self.plan is was and not self._improve_by_bars(was):
+                return
+
+    def _improve_by_bars(self, plan: Plan) -> bool:
+        """Bar the relations of a plan one by one, keeping those bars that help; tell whether any did."""
+        bars, bits = _NO_BARS, plan.bits
+        for row in plan.relations:
+            if not self.left():
+                break
+            more = np.concatenate([bars, row[None, :]])
+            found = self.evaluate(plan.peels, more)
+            if found < bits - 1e-9:
+                bars, bits = more, found
+        return len(bars) > 0
 
 
-@njit(cache=True)
-def _neighbour(which: int, depth: int, m: Ints, side: Ints, new_m: Ints, new_side: Ints) -> int:
-    """Write the which-th variation of a structure; return its depth, or -1 if there is none with this number."""
-    new_m[:] = m
-    new_side[:] = side
-    d = which // 6
-    if d >= depth:
-        return -1
-    kind = which % 6
-    if kind < 4:
-        new_m[d] += (-1, 1, -2, 2)[kind]
-        return depth
-    if kind == 4:
-        new_side[d] = 1 - side[d]
-        return depth
-    for k in range(d, depth - 1):
-        new_m[k] = m[k + 1]
-        new_side[k] = side[k + 1]
-    return depth - 1
+_NO_BARS = np.zeros((0, COLUMNS), np.int64)
 
 
-@njit(cache=True)
-def _possible(n: int, depth: int, m: Ints, side: Ints) -> bool:
-    """Tell whether each peel fits what is left for it."""
-    left = n
-    for d in range(depth):
-        if m[d] < 1 or 2 * m[d] > left:
+def neighbours(peels: Peels, n: int) -> Iterator[Peels]:
+    """Yield structures that differ in one peel: a little longer or shorter, turned, or left out."""
+    for d, (m, side) in enumerate(peels):
+        for other in ((m - 1, side), (m + 1, side), (m - 2, side), (m + 2, side), (m, 1 - side)):
+            varied = (*peels[:d], other, *peels[d + 1 :])
+            if possible(varied, n):
+                yield varied
+        yield (*peels[:d], *peels[d + 1 :])
+
+
+def possible(peels: Peels, n: int) -> bool:
+    """Tell whether each peel fits what those before leave of n elements."""
+    for m, side in peels:
+        if m < 1 or 2 * m > n:
             return False
-        left = left - m[d] if side[d] == 1 else m[d]
+        n = n - m if side == 1 else m
     return True
 
 
-@njit(cache=True)
-def _search(text: Ints, n: int, costs: Floats, widths: Ints, budget: int) -> tuple[Ints, float, int]:
-    """Work through the stages until `budget` is spent; return the best plan's arrays and the work done."""
-    tables = np.zeros((5, n + 2), np.int64)
-    floats = np.zeros((3, n + 2))
-    floats[2, 0] = 1e18
-    rows = np.empty((MAX_ROWS, COLUMNS), np.int64)
-    price = np.empty(MAX_ROWS)
-    heads = np.full(256 + 511, -1, np.int64)
-    kept = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)
-    bars = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)
-    first = np.zeros(MAX_DEPTH + 2, np.int64)
-    best = np.zeros((8 + MAX_TAKEN, max(n + 2, 2 * MAX_DEPTH)), np.int64)
-    no_m = np.zeros(MAX_DEPTH, np.int64)
-    new_m = np.zeros(MAX_DEPTH, np.int64)
-    new_side = np.zeros(MAX_DEPTH, np.int64)
-    work = _evaluate(
-        text, n, 0, no_m, no_m, bars, 0, costs, tables, floats, heads, rows, price, kept, first, best, INF
-    )[2]
-    plain = floats[2, 0]
-    for stage in range(len(widths)):
-        width = widths[stage, 0]
-        closely = widths[stage, 1]
-        keep = widths[stage, 2]
-        if work >= budget:
-            break
-        scores = np.empty(keep)
-        depths = np.zeros(keep, np.int64)
-        ms = np.zeros((keep, MAX_DEPTH), np.int64)
-        sides = np.zeros((keep, MAX_DEPTH), np.int64)
-        found, spent = weaves(
-            text, n, costs, width, closely, MAX_DEPTH - 2, keep, scores, depths, ms, sides, budget - work
-        )
-        work += spent
-        if stage == 0 and plain >= 8.0 * n and scores[0] > 0.95 * 8.0 * n:
-            # Neither pieces nor a peel help: the rest of the search would not either.
-            break
-        for r in range(found):
-            if work >= budget:
-                break
-            if depths[r] > 0:
-                work += _evaluate(
-                    text,
-                    n,
-                    depths[r],
-                    ms[r],
-                    sides[r],
-                    bars,
-                    0,
-                    costs,
-                    tables,
-                    floats,
-                    heads,
-                    rows,
-                    price,
-                    kept,
-                    first,
-                    best,
-                    floats[2, 1] + MARGIN,
-                )[2]
-        work = _improve(
-            text,
-            n,
-            costs,
-            tables,
-            floats,
-            heads,
-            rows,
-            price,
-            kept,
-            bars,
-            first,
-            best,
-            new_m,
-            new_side,
-            work,
-            budget,
-        )
-    return best, floats[2, 0], work
-
-
-@njit(cache=True)
-def _improve(
-    text: Ints,
-    n: int,
-    costs: Floats,
-    tables: Ints,
-    floats: Floats,
-    heads: Ints,
-    rows: Ints,
-    price: Floats,
-    kept: Ints,
-    bars: Ints,
-    first: Ints,
-    best: Ints,
-    new_m: Ints,
-    new_side: Ints,
-    work: int,
-    budget: int,
-) -> int:
-    """Vary the best plan one peel or one relation at a time, as long as that helps; return the work done."""
-    better = True
-    while better and work < budget:
-        better = False
-        was = floats[2, 0]
-        depth = best[6, 0]
-        m = best[4, :MAX_DEPTH].copy()
-        side = best[5, :MAX_DEPTH].copy()
-        which = 0
-        while work < budget:
-            new_depth = _neighbour(which, depth, m, side, new_m, new_side)
-            if new_depth < 0:
-                break
-            which += 1
-            if _possible(n, new_depth, new_m, new_side):
-                work += _evaluate(
-                    text,
-                    n,
-                    new_depth,
-                    new_m,
-                    new_side,
-                    bars,
-                    0,
-                    costs,
-                    tables,
-                    floats,
-                    heads,
-                    rows,
-                    price,
-                    kept,
-                    first,
-                    best,
-                    floats[2, 1] + MARGIN,
-                )[2]
-                if floats[2, 0] < was - 1e-9:
-                    better = True
-                    break
-        if better:
-            continue
-        # Bar the relations one by one; what helps stays barred.
-        count = best[6, 1]
-        given = best[7 : 7 + count, :COLUMNS].copy()
-        bar_count = 0
-        for c in range(count):
-            if work >= budget or bar_count >= MAX_TAKEN:
-                break
-            bars[bar_count] = given[c]
-            bits, _, spent = _evaluate(
-                text,
-                n,
-                depth,
-                m,
-                side,
-                bars,
-                bar_count + 1,
-                costs,
-                tables,
-                floats,
-                heads,
-                rows,
-                price,
-                kept,
-                first,
-                best,
-                INF,
-            )
-            work += spent
-            if bits < was - 1e-9:
-                was = bits
-                bar_count += 1
-    return work
-
-
-def search(
-    values: NDArray[np.int64], costs: NDArray[np.float64], stages: NDArray[np.int64], budget: int
-) -> Plan:
+def search(values: Ints, costs: Floats, stages: Sequence[tuple[int, int, int]], budget: int) -> Plan:
     """Return the best plan found for `values` (shape (n,), n >= 1) within about `budget` units of work.
 
-    A row of `stages` holds the widths of one pass: see `weaves`. More budget only adds to what is tried.
+    A stage holds the widths of one pass: see `weaves`. More budget only adds to what is tried.
     """
-    n = len(values)
-    best, bits, work = _search(values, n, costs, stages, budget)
-    depth, relations = int(best[6, 0]), int(best[6, 1])
-    return Plan(
-        float(bits),
-        best[0, :n],
-        best[3, : depth + 2],
-        best[5, :depth],
-        best[7 : 7 + relations, :COLUMNS],
-        best[1, : n + 1],
-        best[2, : n + 1],
-        int(work),
-    )
+    task = _Search(values, costs, budget)
+    plain = task.evaluate((), _NO_BARS)
+    raw = float(costs[LITERAL_ELEMENT]) * len(values)
+    for number, (width, closely, keep) in enumerate(stages):
+        if not task.left():
+            break
+        found = task.structures(width, closely, keep)
+        if number == 0 and plain >= raw and found[0][0] > 0.95 * raw:
+            break  # neither pieces nor a peel help: the rest of the search would not either
+        for _, peels in found:
+            if peels and task.left():
+                task.evaluate(peels, _NO_BARS)
+        task.improve()
+    if task.plan is None:
+        raise ValueError("a plan needs at least one element")
+    return task.plan
