@@ -18,6 +18,9 @@ from ktray.proposers.search.parse import INF
 from ktray.proposers.search.relations import COLUMNS
 from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
 
+#: A search that has not got below this share of the literal's bits after a pass ends there.
+HOPELESS = 0.92
+
 #: A structure: (pairs, side) of each peel, from the outermost inwards.
 Peels = tuple[tuple[int, int], ...]
 
@@ -51,6 +54,8 @@ class _Search:
         self.values, self.n, self.costs, self.budget = values, n, costs, budget
         self.deriver = Deriver(n, costs)
         self.work = 0
+        # Values that come often make every look for equal parts longer.
+        self.crowd = 1.0 + float((np.bincount(values) ** 2).sum()) / n / 8
         self.plan: Plan | None = None
         self.look = INF
         self._ms, self._sides = np.zeros((2, MAX_DEPTH), np.int64)
@@ -72,11 +77,11 @@ class _Search:
         parts = streams(self.values, n, depth, self._ms, self._sides, self._laid, self._first)
         heads = (self._heads[:256], self._heads[256:])
         look = glance(self._laid, n, self._first, parts, self.costs, self._closed, *heads, *self._room)
-        self.work += 12 * n
+        self.work += int(12 * n * self.crowd)
         if look > limit:
             return INF
         bits, parses = self.deriver.derive(self._laid, self._first, parts, bars)
-        self.work += 2 * parses * n + 8 * n * n
+        self.work += int(2 * parses * n * self.crowd + 8 * n * n * self.crowd)
         if self.plan is None or bits < self.plan.bits - 1e-9:
             self.look = look
             self.plan = self._as_plan(bits, peels)
@@ -98,7 +103,7 @@ class _Search:
         """Return the quick prices and peels of the best structures of one pass, cheapest first."""
         scores, depths = np.empty(keep), np.zeros(keep, np.int64)
         ms, sides = np.zeros((2, keep, MAX_DEPTH), np.int64)
-        left = self.budget - self.work
+        left = int((self.budget - self.work) / self.crowd)
         found, spent = weaves(
             self.values,
             self.n,
@@ -113,7 +118,7 @@ class _Search:
             sides,
             left,
         )
-        self.work += spent
+        self.work += int(spent * self.crowd)
         paths = [
             tuple(zip(ms[r, :d].tolist(), sides[r, :d].tolist(), strict=True)) for r, d in enumerate(depths)
         ]
@@ -184,6 +189,8 @@ def search(values: Ints, costs: Floats, stages: Sequence[tuple[int, int, int]], 
         for _, peels in found:
             if peels and task.left():
                 task.evaluate(peels, _NO_BARS)
+        if task.plan is not None and task.plan.bits > HOPELESS * raw:
+            break
         task.improve()
     if task.plan is None:
         raise ValueError("a plan needs at least one element")
