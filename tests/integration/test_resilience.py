@@ -122,6 +122,8 @@ def head() -> Iterator[tuple[str, dict[str, str]]]:
         port = free_port()
         command = ["ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
         command += [f"--port={free_port()}", f"--dashboard-port={port}", "--dashboard-host=127.0.0.1"]
+        # The tests' own Ray holds the default ports, and an agent that finds its port taken starts no jobs.
+        command += [f"--dashboard-agent-listen-port={free_port()}", f"--metrics-export-port={free_port()}"]
         command += [f"--temp-dir={folder}/t", "--object-store-memory=200000000"]
         log = (Path(folder) / "head.log").open("w")
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)

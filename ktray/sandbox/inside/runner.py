@@ -55,7 +55,9 @@ def run_gated(source: bytes, max_elements: int) -> Result:
 def _compile(source: bytes) -> CodeType | Result:
     try:
         return compile(source.decode(), FILE, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+    except MemoryError as error:
+        return OUT_OF_MEMORY, describe(error)
+    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
         return SYNTAX_ERROR, describe(error)
 
 
