@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from ktray.corpora.blocks import Corpus
 from ktray.corpora.selection import parse_limit
 from ktray.errors import ConfigError
 from ktray.job import console, launch
-from ktray.ledger import JoinedGzip
+from ktray.ledger import precision_joint
 from ktray.metrics import compress_metrics
 from ktray.priors import make_prior
 from ktray.progress import progress
@@ -43,7 +43,7 @@ from ktray.rundir import RunDirectory, write_json
 from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
 from ktray.samplers.ports import SamplingSettings
-from ktray.sandbox import SandboxLimits
+from ktray.sandbox import SandboxLimits, check_isolation
 from ktray.solve import BlockReport
 
 
@@ -107,7 +107,7 @@ def run(config: Config) -> dict[str, Any]:
         BlockReport.from_json(read_report(plan.encoded_path(i))) for i in range(len(manifest.sequences))
     ]
     size = _assemble(config, corpus, manifest, plan)
-    joint = _precision_joint(plan, Path(plan.blocks), len(manifest.sequences))
+    joint = precision_joint(_solutions(plan, len(manifest.sequences)))
     metrics = compress_metrics(config.corpus, reports, size, joint, time.monotonic() - started)
     metrics |= {
         "archive_path": str(archive_path(config)),
@@ -130,6 +130,7 @@ def _check(config: Config) -> None:
     if config.workers < 0:
         raise ConfigError(f"--workers is {config.workers}, expected 0 (one a CPU) or more")
     make_prior(config.prior, **prior_settings(config))
+    check_isolation(config.sandbox)
 
 
 def proposer_specs(config: Config) -> list[ProposerSpec]:
@@ -306,20 +307,16 @@ def _assemble(config: Config, corpus: Corpus, manifest: Manifest, plan: EncodePl
     return path.stat().st_size
 
 
-def _precision_joint(plan: EncodePlan, blocks: Path, count: int) -> float | None:
-    """Return gzip(correct programs joined by newlines) / gzip(their sequences joined)."""
-    programs, sequences, solved = JoinedGzip(b"\n"), JoinedGzip(b""), 0
+def _solutions(plan: EncodePlan, count: int) -> Iterator[tuple[str, bytes]]:
+    """Yield each correct program that was chosen, with its sequence."""
     for number in range(count):
         solutions = pq.read_table(plan.encoded_path(number).with_suffix(".solutions.parquet"))
         if not solutions.num_rows:
             continue
-        block = read_block(block_path(blocks, number))
+        block = read_block(block_path(Path(plan.blocks), number))
         starts = block.lengths.cumsum() - block.lengths
         for i, text in zip(solutions["sequence"].to_pylist(), solutions["program"].to_pylist(), strict=True):
-            programs.add(text.encode())
-            sequences.add(block.values[starts[i] : starts[i] + block.lengths[i]].tobytes())
-            solved += 1
-    return programs.bits() / sequences.bits() if solved else None
+            yield text, block.values[starts[i] : starts[i] + block.lengths[i]].tobytes()
 
 
 def _tidy(plan: EncodePlan) -> None:

@@ -36,7 +36,7 @@ from ktray.ports import Prior
 from ktray.priors import make_prior
 from ktray.progress import progress
 from ktray.rundir import RunDirectory
-from ktray.sandbox import Sandbox, SandboxLimits
+from ktray.sandbox import Sandbox, SandboxLimits, check_isolation
 
 #: A program that ran within the limits when it was archived must do so on a slower machine, too.
 _DECODER_LIMITS = SandboxLimits(seconds=60.0, memory_mb=1024, elements=1 << 24, source_bytes=1 << 24)
@@ -83,6 +83,7 @@ def _checked(config: Config) -> Path:
         raise ConfigError("--list only lists; leave it out to restore, or leave out --out and --wav")
     if config.range is not None and config.out is None:
         raise ConfigError("--range needs a file to restore to; give --out FILE")
+    check_isolation(config.sandbox)
     return config.archive
 
 

@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Look, print what was found, and return it. Raises ConfigError below the isolation asked for."""
-    with Sandbox(_ATTACK_LIMITS, config.require_isolation) as sandbox:
+    with Sandbox(replace(_ATTACK_LIMITS, require_isolation=config.require_isolation)) as sandbox:
         report = sandbox.report
         beaten = repel(sandbox) if config.attack else None
     findings = {

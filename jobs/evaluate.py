@@ -30,11 +30,11 @@ from ktray.corpora.blocks import CorpusBlock
 from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.ledger import (
-    JoinedGzip,
     PaperTally,
     gzip_backoff_rate,
     gzip_bits,
     paper_metrics,
+    precision_joint,
     tally_outcomes,
     tally_sequences,
 )
@@ -43,7 +43,7 @@ from ktray.programs import Language, Outcome, Program, Verdict
 from ktray.progress import progress
 from ktray.proposers.replay import given_program, read_lines, sequence_values
 from ktray.rundir import committed
-from ktray.sandbox import SandboxLimits, Verifier
+from ktray.sandbox import SandboxLimits, Verifier, check_isolation
 from ktray.sequences import Values
 
 _BATCH = 512
@@ -92,6 +92,7 @@ def run(config: Config) -> dict[str, Any]:
         raise ConfigError("no input given; name a JSONL file with --input")
     if config.backoff not in {"raw", "gzip"}:
         raise ConfigError(f"unknown --backoff {config.backoff!r}{nearest(config.backoff, ['raw', 'gzip'])}")
+    check_isolation(config.sandbox)
     return run_baseline(config) if config.baseline else run_programs(config)
 
 
@@ -195,7 +196,8 @@ def _paper(
     gzipped = np.array([gzip_bits(g.values.tobytes()) if g.correct else np.nan for g in given], np.float64)
     tally = tally_sequences(lengths, bits, element_bits, gzipped)
     tally += tally_outcomes(line.verdict.outcome for line in given)
-    metrics = paper_metrics(tally, _precision_joint(given))
+    solutions = [(g.program.text, g.values.tobytes()) for g in given if g.correct and g.program]
+    metrics = paper_metrics(tally, precision_joint(solutions))
     if config.backoff == "gzip":
         metrics["compression_rate"] = _gzip_backoff(tally, given, element_bits)
     return metrics
@@ -203,16 +205,6 @@ def _paper(
 
 def _gzip_backoff(tally: PaperTally, given: Sequence[Given], element_bits: int) -> float | None:
     return gzip_backoff_rate(tally, [line.values for line in given if not line.correct], element_bits)
-
-
-def _precision_joint(given: Sequence[Given]) -> float | None:
-    programs, sequences, solved = JoinedGzip(b"\n"), JoinedGzip(b""), 0
-    for line in given:
-        if line.correct and line.program:
-            programs.add(line.program.text.encode())
-            sequences.add(line.values.tobytes())
-            solved += 1
-    return programs.bits() / sequences.bits() if solved else None
 
 
 def write_archive(config: Config, given: Sequence[Given], prior_name: str) -> int:

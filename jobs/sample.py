@@ -44,7 +44,7 @@ from ktray.rundir import RunDirectory, write_json
 from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
 from ktray.samplers.ports import SamplingSettings
-from ktray.sandbox import SandboxLimits
+from ktray.sandbox import SandboxLimits, check_isolation
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,7 @@ def _check(config: Config) -> None:
     for name, least in (("n", 1), ("chunk", 1), ("shard", 1), ("workers", 0), ("extend", 0), ("refine", 0)):
         if getattr(config, name) < least:
             raise ConfigError(f"--{name} is {getattr(config, name)}, expected {least} or more")
+    check_isolation(config.sandbox)
 
 
 def sampling_specs(config: Config) -> list[ProposerSpec]:

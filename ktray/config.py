@@ -24,9 +24,10 @@ from ktray.errors import ConfigError
 C = TypeVar("C")
 
 
-def option(default: Any, help: str, *, positional: bool = False) -> Any:
-    """Return a dataclass field with a default and a line of help that tells its unit."""
-    metadata = {"help": help, "positional": positional}
+def option(default: Any, help: str, *, positional: bool = False, short: str = "") -> Any:
+    """Return a dataclass field with a default and a line of help that tells its unit; a field of a nested
+    dataclass may have a `short` name, which is its flag without the dots."""
+    metadata = {"help": help, "positional": positional, "short": short}
     if isinstance(default, (list, dict)) or dataclasses.is_dataclass(default):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -41,7 +42,7 @@ def parse(config_class: type[C], argv: Sequence[str], *, prog: str, description:
     parser = _Parser(prog=prog, description=description, exit_on_error=False, add_help=True)
     parser.add_argument("--config", action="config", help="YAML file of defaults for the options below")
     known = list(_add_options(parser, config_class, ""))
-    _reject_unknown_flags(argv, known)
+    _reject_unknown_flags(argv, [*known, *_short_names(config_class)])
     _check_config_files(argv, known)
     try:
         namespace = parser.parse_args(list(argv))
@@ -79,15 +80,26 @@ def _leaf_type(annotation: Any) -> Any:
     return annotation
 
 
-def _add_options(parser: ArgumentParser, config_class: type, prefix: str) -> typing.Iterator[str]:
+def _add_options(
+    parser: ArgumentParser, config_class: type, prefix: str, defaults: Any = None
+) -> typing.Iterator[str]:
+    """Add an option for every leaf; `defaults`, where given, is an instance that overrides the class's own."""
     hints = typing.get_type_hints(config_class)
     for spec in dataclasses.fields(config_class):
         key, kind = prefix + spec.name, hints[spec.name]
+        default = _default(spec) if defaults is None else getattr(defaults, spec.name)
         if dataclasses.is_dataclass(kind):
-            yield from _add_options(parser, typing.cast(type, kind), key + ".")
+            yield from _add_options(parser, typing.cast(type, kind), key + ".", default)
             continue
         yield key
-        _add_option(parser, key, kind, spec)
+        _add_option(parser, key, kind, spec, default)
+
+
+def _short_names(config_class: type) -> typing.Iterator[str]:
+    for kind in typing.get_type_hints(config_class).values():
+        if dataclasses.is_dataclass(kind):
+            yield from (spec.metadata.get("short", "") for spec in dataclasses.fields(kind))
+            yield from _short_names(typing.cast(type, kind))
 
 
 def _default(spec: dataclasses.Field[Any]) -> Any:
@@ -96,15 +108,17 @@ def _default(spec: dataclasses.Field[Any]) -> Any:
     return None if spec.default is dataclasses.MISSING else spec.default
 
 
-def _add_option(parser: ArgumentParser, key: str, kind: Any, spec: dataclasses.Field[Any]) -> None:
+def _add_option(
+    parser: ArgumentParser, key: str, kind: Any, spec: dataclasses.Field[Any], default: Any
+) -> None:
     help_text = str(spec.metadata.get("help", ""))
-    default = _default(spec)
     if spec.metadata.get("positional"):
         help_text += "; may be given without its flag"
+    flags = [_flag(name) for name in (key, spec.metadata.get("short")) if name]
     if kind is bool:
-        parser.add_argument(_flag(key), action=ActionYesNo(no_prefix="no-"), default=default, help=help_text)
+        parser.add_argument(*flags, action=ActionYesNo(no_prefix="no-"), default=default, help=help_text)
     else:
-        parser.add_argument(_flag(key), type=kind, default=default, help=help_text)
+        parser.add_argument(*flags, type=kind, default=default, help=help_text)
 
 
 def _flag(key: str) -> str:

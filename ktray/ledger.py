@@ -47,6 +47,17 @@ class JoinedGzip:
         return 8 * self._bytes
 
 
+def precision_joint(solutions: Iterable[tuple[str, bytes]]) -> float | None:
+    """Return gzip(programs joined by newlines) / gzip(their sequences joined) over pairs of correct program
+    and sequence, in bounded memory; None without any."""
+    programs, sequences, solved = JoinedGzip(b"\n"), JoinedGzip(b""), 0
+    for program, sequence in solutions:
+        programs.add(program.encode())
+        sequences.add(sequence)
+        solved += 1
+    return programs.bits() / sequences.bits() if solved else None
+
+
 @dataclass(frozen=True, slots=True)
 class PaperTally:
     """Sums over sequences from which every published metric follows.

@@ -24,7 +24,11 @@ class PromptSettings:
     """Which prompt, and how long a reply may be."""
 
     prompt: str = option("python", "prompt: python, python_cot, dsl, dsl_few_shot")
-    prompt_file: str = option("", "a template of one's own, with {sequence} or #SEQ# where the sequence goes")
+    prompt_file: str = option(
+        "",
+        "a template of one's own, with {sequence} or #SEQ# where the sequence goes",
+        short="prompt_file",
+    )
     language: str = option(
         "", "language of the replies: python, dsl (default: the prompt's own, or detected)"
     )

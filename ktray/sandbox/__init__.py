@@ -54,7 +54,7 @@ seccomp (another system than Linux on x86-64 or aarch64) only time and memory ar
 is `basic`.
 """
 
-from ktray.sandbox.executor import Sandbox, probe_isolation
+from ktray.sandbox.executor import Sandbox, check_isolation, probe_isolation
 from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits
 from ktray.sandbox.verify import Verifier, judge
 
@@ -64,6 +64,7 @@ __all__ = [
     "Sandbox",
     "SandboxLimits",
     "Verifier",
+    "check_isolation",
     "judge",
     "probe_isolation",
 ]

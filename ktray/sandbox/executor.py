@@ -24,7 +24,7 @@ import numpy as np
 from ktray.errors import ConfigError, PipelineError
 from ktray.programs import Execution, Language, Outcome, Program
 from ktray.sandbox.inside import modules, wire
-from ktray.sandbox.limits import IsolationLevel, IsolationReport, SandboxLimits, parse_level
+from ktray.sandbox.limits import IsolationReport, SandboxLimits
 
 #: Sources longer than this skip the screen.
 SCREEN_SOURCE_BYTES = 1 << 16
@@ -202,13 +202,10 @@ class Sandbox:
     replaced when they die, and end with `close` (or with the caller, however it ends).
     """
 
-    def __init__(
-        self, limits: SandboxLimits | None = None, require_isolation: IsolationLevel | str | None = None
-    ) -> None:
-        """Raises ConfigError for an unknown level; a level that this machine does not reach is refused when
-        the first warm process has started (`report`, `execute` or `screen`)."""
+    def __init__(self, limits: SandboxLimits | None = None) -> None:
+        """An isolation that this machine does not reach is refused with ConfigError when the first warm
+        process has started (`report`, `execute` or `screen`)."""
         self.limits = limits or SandboxLimits()
-        self._required = None if require_isolation is None else parse_level(require_isolation)
         self._zygotes: dict[_Library, _Zygote] = {}
 
     def __enter__(self) -> Sandbox:
@@ -294,8 +291,8 @@ class Sandbox:
         if library not in self._zygotes:
             zygote = _start(self.limits, library)
             try:
-                if self._required is not None:
-                    zygote.report.require(self._required)
+                if self.limits.require_isolation is not None:
+                    zygote.report.require(self.limits.require_isolation)
             except ConfigError:
                 zygote.close()
                 raise
@@ -349,7 +346,16 @@ def _one_line(payload: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def probe_isolation() -> IsolationReport:
-    """Start a sandbox and return the layers that this machine gives it."""
-    with Sandbox() as sandbox:
+def probe_isolation(limits: SandboxLimits | None = None) -> IsolationReport:
+    """Start a sandbox and return the layers that this machine gives it.
+
+    Raises ConfigError where they are not what `limits` requires.
+    """
+    with Sandbox(limits) as sandbox:
         return sandbox.report
+
+
+def check_isolation(limits: SandboxLimits) -> None:
+    """Raise ConfigError where this machine does not give what `limits` requires, if it requires anything."""
+    if limits.require_isolation is not None:
+        probe_isolation(limits)

@@ -7,21 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ktray.config import option
 from ktray.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
     """What one program may use: wall seconds, memory beyond the interpreter's own (MiB of address space),
-    elements of output, and bytes of source (UTF-8). The paper gives 5 s; a program that used less than half
-    of them because others had the CPU is given up to three times as long."""
+    elements of output, bytes of source (UTF-8), and how well isolated it must be to run at all. The paper
+    gives 5 s; a program that used less than half of them because others had the CPU is given up to three
+    times as long."""
 
-    seconds: float = 5.0
-    memory_mb: int = 512
-    elements: int = 1 << 20
-    source_bytes: int = 1 << 20
+    seconds: float = option(5.0, "wall seconds a program may take")
+    memory_mb: int = option(512, "memory beyond the interpreter's own, in MiB of address space")
+    elements: int = option(1 << 20, "most elements of an output")
+    source_bytes: int = option(1 << 20, "most bytes of a program's text")
+    require_isolation: str | None = option(
+        None, "refuse to run programs below this isolation: full, strong or basic", short="require_isolation"
+    )
 
     def __post_init__(self) -> None:
+        if self.require_isolation is not None:
+            parse_level(self.require_isolation)
         if not (math.isfinite(self.seconds) and 0 < self.seconds <= 3600):
             raise ConfigError(f"sandbox time limit is {self.seconds} s; give more than 0 and at most 3600")
         for name, least in (("memory_mb", 16), ("elements", 1), ("source_bytes", 1)):

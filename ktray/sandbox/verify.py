@@ -14,7 +14,7 @@ from ktray.dsl.interpreter import DslExecutor
 from ktray.ports import Executor
 from ktray.programs import Execution, Language, Outcome, Program, Verdict
 from ktray.sandbox.executor import Sandbox
-from ktray.sandbox.limits import IsolationLevel, SandboxLimits
+from ktray.sandbox.limits import SandboxLimits
 from ktray.sequences import Values
 
 #: Screening a program costs about a tenth of confirming it, so it is left out where more than this share
@@ -53,11 +53,10 @@ class Verifier:
     def __init__(
         self,
         limits: SandboxLimits | None = None,
-        require_isolation: IsolationLevel | str | None = None,
         dsl: Executor | None = None,
     ) -> None:
         """`dsl` executes the programs of the DSL; the interpreter by default."""
-        self.sandbox = Sandbox(limits, require_isolation)
+        self.sandbox = Sandbox(limits)
         self._dsl = dsl or DslExecutor()
         self._screening = True
 

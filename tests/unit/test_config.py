@@ -12,6 +12,7 @@ from ktray.errors import ConfigError
 @dataclass(frozen=True)
 class Inner:
     seconds: float = option(0.5, "budget, seconds")
+    deep_level: str | None = option(None, "level", short="deep_level")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Config:
     element_bits: int | None = option(None, "bits")
     n: int = option(1, "samples")
     json: bool = option(False, "print")
-    search: Inner = option(Inner(), "search")
+    search: Inner = option(Inner(seconds=0.75), "search")
 
 
 def read(*argv: str) -> Config:
@@ -31,8 +32,15 @@ def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("n: 4\nsearch:\n  seconds: 2\n")
     assert read().n == 1
+    assert read().search.seconds == 0.75, "the outer default counts, not the inner class's"
     assert read("--config", str(file)).search.seconds == 2
     assert read("--config", str(file), "--n", "9").n == 9
+
+
+def test_a_nested_option_has_a_short_flag() -> None:
+    assert read("--deep-level", "3").search.deep_level == "3"
+    assert read("--deep_level=3").search.deep_level == "3"
+    assert read("--search.deep-level", "3").search.deep_level == "3"
 
 
 def test_flags_take_hyphens_or_underscores_and_a_positional() -> None:

@@ -281,7 +281,7 @@ def test_levels(layers: tuple[str, ...], level: IsolationLevel) -> None:
 
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ConfigError, match="full, strong or basic"):
-        Sandbox(require_isolation="paranoid")
+        SandboxLimits(require_isolation="paranoid")
 
 
 def children_of(pid: int) -> set[int]:

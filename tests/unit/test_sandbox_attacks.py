@@ -119,7 +119,7 @@ ORDINARY_USER = """
 import json, sys
 from ktray.sandbox import Sandbox, SandboxLimits
 from ktray.sandbox.attacks import attacks
-with Sandbox(SandboxLimits(seconds=0.4, memory_mb=128), require_isolation="strong") as sandbox:
+with Sandbox(SandboxLimits(seconds=0.4, memory_mb=128, require_isolation="strong")) as sandbox:
     suite = attacks(sys.argv[1])
     executions = sandbox.execute([attack.program for attack in suite])
     beaten = [(a.covers, a.text[:500], str(e)) for a, e in zip(suite, executions) if not a.repelled(e)]

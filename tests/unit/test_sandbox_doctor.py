@@ -9,7 +9,7 @@ import pytest
 from jobs import doctor
 from ktray.errors import ConfigError
 from ktray.programs import Language, Program
-from ktray.sandbox import IsolationReport, Sandbox, probe_isolation
+from ktray.sandbox import IsolationReport, Sandbox, SandboxLimits, probe_isolation
 
 
 def test_findings_are_those_of_the_probe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +39,7 @@ def test_a_machine_that_gives_less_is_refused(
 ) -> None:
     weak = IsolationReport.of(["rlimits"], ["seccomp"])
     monkeypatch.setattr("ktray.sandbox.executor._Zygote._hello", lambda self: weak)
-    with Sandbox(require_isolation="strong") as sandbox:
+    with Sandbox(SandboxLimits(require_isolation="strong")) as sandbox:
         for _ in range(2):
             with pytest.raises(ConfigError, match="isolation here is basic"):
                 sandbox.execute([Program(Language.PYTHON, "output = [1]")])
