@@ -22,13 +22,12 @@ import pyarrow.parquet as pq
 from actors.encode import EncodePlan, read_report
 from actors.pipeline import encode_blocks, missing_shards, propose_and_verify
 from actors.runtime import running
+from jobs.reading import CorpusConfig
 from ktray.archive import ArchiveWriter, EncodedBlock
-from ktray.blockstore import Manifest, block_path, read_block, store_corpus
+from ktray.blockstore import Manifest, block_path, read_block
 from ktray.candidatelog import shards_of
 from ktray.config import option, to_yaml
-from ktray.corpora import open_corpus
 from ktray.corpora.blocks import Corpus
-from ktray.corpora.selection import parse_limit
 from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.ledger import precision_joint
@@ -48,13 +47,9 @@ from ktray.solve import BlockReport
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CorpusConfig):
     """Everything that can be set; only `corpus` has no default."""
 
-    corpus: str = option(
-        "", "what to compress: text, enwik8, enwik9, dna, audio16, audio8, mfcc, sequences, file, sample"
-    )
-    input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
     out: Path | None = option(None, "archive to write (default: NAME.kt in this folder)")
     run: Path | None = option(None, "run directory (default: runs/compress-CORPUS-FINGERPRINT)")
     prior: str = option("adaptive", "prior that prices and codes programs: raw, gzip, uniform, adaptive")
@@ -66,17 +61,7 @@ class Config:
         None, "candidates for the replay proposer: JSONL (plain or .gz) or a candidate log"
     )
     n: int = option(1, "samples a sequence of proposers that sample")
-    chunk: int = option(128, "length in elements that files are cut into")
-    block: str = option("16MB", "block size in elements; blocks are coded and restored independently")
-    shard: int = option(256, "sequences a shard; a shard is proposed, verified and committed at once")
-    element_bits: int | None = option(
-        None, "bits an element counts for (default: the corpus's own; 8, dna 3)"
-    )
-    limit: str | None = option(None, "only the first so much of the corpus: 1MB or 500seq")
-    sample: int | None = option(None, "only so many sequences, drawn with --seed")
-    seed: int = option(0, "seed of whatever is drawn")
     workers: int = option(0, "workers a stage (0: one a CPU of the cluster)")
-    cache_dir: Path | None = option(None, "where downloads are kept (default: the user's cache folder)")
     search: SearchSettings = option(SearchSettings(), "the symbolic searcher")
     engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
     endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
@@ -91,13 +76,13 @@ def run(config: Config) -> dict[str, Any]:
     started = time.monotonic()
     _check(config)
     specs = proposer_specs(config)
-    corpus = open_config_corpus(config)
-    _check_output(archive_path(config))
-    fingerprint = run_fingerprint(config, corpus)
+    corpus = config.open()
+    _check_output(config)
+    fingerprint = config.fingerprint(corpus)
     directory = RunDirectory(run_path(config, fingerprint), fingerprint)
     folders = claim_proposers(directory, specs)
     directory.save_config(to_yaml(config), config.seed)
-    manifest = _store(config, corpus, directory)
+    manifest = config.store(corpus, directory.path / "blocks")
     with running(config.workers) as cpus:
         workers = config.workers or cpus
         for spec in specs:
@@ -120,15 +105,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _check(config: Config) -> None:
-    if not config.corpus:
-        raise ConfigError(
-            "no corpus given; name one with --corpus (text, dna, audio16, sequences, file, sample, ...)"
-        )
-    for name in ("n", "chunk", "shard"):
-        if getattr(config, name) < 1:
-            raise ConfigError(f"--{name} is {getattr(config, name)}, expected 1 or more")
-    if config.workers < 0:
-        raise ConfigError(f"--workers is {config.workers}, expected 0 (one a CPU) or more")
+    config.require(n=1, chunk=1, shard=1, workers=0)
     make_prior(config.prior, **prior_settings(config))
     check_isolation(config.sandbox)
 
@@ -152,34 +129,6 @@ def _spec(config: Config, name: str) -> ProposerSpec:
     )
 
 
-def open_config_corpus(config: Config) -> Corpus:
-    """Open the corpus that a config names. Raises CorpusError or ConfigError."""
-    return open_corpus(
-        config.corpus,
-        config.input,
-        element_bits=config.element_bits,
-        limit=config.limit,
-        sample=config.sample,
-        seed=config.seed,
-        cache_dir=config.cache_dir,
-    )
-
-
-def run_fingerprint(config: Config, corpus: Corpus) -> dict[str, Any]:
-    """Return what a run directory must agree on: the corpus and how it is cut."""
-    return {
-        "corpus": config.corpus,
-        "digest": corpus.digest(),
-        "element_bits": config.element_bits,
-        "limit": config.limit,
-        "sample": config.sample,
-        "seed": config.seed if config.sample else 0,
-        "chunk": config.chunk,
-        "block": config.block,
-        "shard": config.shard,
-    }
-
-
 def run_path(config: Config, fingerprint: dict[str, Any]) -> Path:
     """Return the run directory: the one given, or one named by the fingerprint."""
     return config.run or Path("runs") / f"compress-{config.corpus}-{settings_hash(fingerprint)}"
@@ -201,7 +150,11 @@ def archive_path(config: Config) -> Path:
     return config.out or Path(f"{config.input.name if config.input else config.corpus}.kt")
 
 
-def _check_output(path: Path) -> None:
+def _check_output(config: Config) -> None:
+    """Refuse an archive that could not be written at the end; the run directory may still have to be made."""
+    path = archive_path(config)
+    if config.run and path.resolve().parent == config.run.resolve():
+        return
     if path.is_dir():
         raise ConfigError(f"--out {path} is a folder; give a file name")
     folder = path.resolve().parent
@@ -212,25 +165,6 @@ def _check_output(path: Path) -> None:
             pass
     except OSError as error:
         raise ConfigError(f"--out {path}: {error.strerror}; choose a folder that can be written to") from None
-
-
-def block_elements(size: str) -> int:
-    """Return the elements that `--block` names."""
-    bits = parse_limit(size).bits
-    if bits is None:
-        raise ConfigError(f"--block {size}: expected a size such as 16MB")
-    return max(1, bits // 8)
-
-
-def _store(config: Config, corpus: Corpus, directory: RunDirectory) -> Manifest:
-    with progress(console, "reading", None, "elements") as advance:
-        return store_corpus(
-            corpus,
-            directory.path / "blocks",
-            config.chunk,
-            block_elements(config.block),
-            lambda n: advance(n, ""),
-        )
 
 
 def _propose(

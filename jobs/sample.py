@@ -27,12 +27,10 @@ from actors.encode import logged_samples, shard_log_paths
 from actors.pipeline import Progress, Task, run_tasks, verify
 from actors.propose import SPENT
 from actors.runtime import running
-from ktray.blockstore import Manifest, store_corpus
+from jobs.reading import CorpusConfig
 from ktray.candidatelog import Shard, log_path, shards_of
 from ktray.config import nearest, option, parse, to_yaml
-from ktray.corpora import open_corpus
 from ktray.corpora.blocks import Corpus
-from ktray.corpora.selection import parse_limit
 from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.programs import EXECUTABLE, Outcome
@@ -48,11 +46,9 @@ from ktray.sandbox import SandboxLimits, check_isolation
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CorpusConfig):
     """What to sample, from which models, how, and how much."""
 
-    corpus: str = option("", "corpus: text, dna, audio16, audio8, mfcc, sequences, file, sample, ...")
-    input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
     run: Path | None = option(None, "run directory (default: runs/sample-CORPUS-FINGERPRINT)")
     proposer: str = option("vllm", "what samples: vllm (a model in this cluster) or openai (an endpoint)")
     models: str = option("", "comma-separated models (default: engine.model or endpoint.model)")
@@ -65,17 +61,7 @@ class Config:
     refine: int = option(0, "rounds in which programs that failed are shown to the model to be repaired")
     generate_only: bool = option(False, "sample, and leave verifying to a later call")
     verify_only: bool = option(False, "verify what was only sampled; no model is loaded")
-    chunk: int = option(128, "length in elements that files are cut into")
-    block: str = option("16MB", "elements a block; only what is resident depends on it")
-    shard: int = option(256, "sequences a shard; a shard is sampled, verified and committed at once")
-    element_bits: int | None = option(
-        None, "bits an element counts for (default: the corpus's own; 8, dna 3)"
-    )
-    limit: str | None = option(None, "only the first so much of the corpus: 1MB or 500seq")
-    sample: int | None = option(None, "only so many sequences, drawn with --seed")
-    seed: int = option(0, "seed of the sequences drawn (sampling.seed is that of the samples)")
     workers: int = option(0, "CPUs to work on (0: all of the cluster)")
-    cache_dir: Path | None = option(None, "where downloads are kept (default: the user's cache folder)")
     engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
     endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
     sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
@@ -99,8 +85,9 @@ def run(config: Config) -> dict[str, Any]:
     config = _extended(config)
     _check(config)
     series = [_series(spec) for spec in sampling_specs(config)]
-    corpus = _open(config)
-    study = Study(config, RunDirectory(_run_path(config, corpus), _fingerprint(config, corpus)), corpus)
+    corpus = config.open()
+    fingerprint = config.fingerprint(corpus)
+    study = Study(config, RunDirectory(_run_path(config, fingerprint), fingerprint), corpus)
     study.claim(series)
     with running(config.workers) as cpus:
         workers = config.workers or cpus
@@ -127,17 +114,13 @@ def _extended(config: Config) -> Config:
 
 
 def _check(config: Config) -> None:
-    if not config.corpus:
-        raise ConfigError("no corpus given; name one with --corpus (text, dna, sequences, file, sample, ...)")
     if config.proposer not in MODELS:
         raise ConfigError(f"proposer {config.proposer!r} does not sample{nearest(config.proposer, MODELS)}")
     if config.generate_only and config.verify_only:
         raise ConfigError(
             "--generate-only and --verify-only exclude each other; give one, or neither for both"
         )
-    for name, least in (("n", 1), ("chunk", 1), ("shard", 1), ("workers", 0), ("extend", 0), ("refine", 0)):
-        if getattr(config, name) < least:
-            raise ConfigError(f"--{name} is {getattr(config, name)}, expected {least} or more")
+    config.require(n=1, chunk=1, shard=1, workers=0, extend=0, refine=0)
     check_isolation(config.sandbox)
 
 
@@ -195,27 +178,8 @@ def _refining(base: Series) -> Series:
     return _series(replace(base.spec, prompt=prompt, refines=base.folder), base.round + 1)
 
 
-def _open(config: Config) -> Corpus:
-    return open_corpus(
-        config.corpus,
-        config.input,
-        element_bits=config.element_bits,
-        limit=config.limit,
-        sample=config.sample,
-        seed=config.seed,
-        cache_dir=config.cache_dir,
-    )
-
-
-def _fingerprint(config: Config, corpus: Corpus) -> dict[str, Any]:
-    names = ("corpus", "limit", "sample", "chunk", "block", "shard")
-    chosen = {name: getattr(config, name) for name in names}
-    seed = config.seed if config.sample else 0
-    return {**chosen, "digest": corpus.digest(), "element_bits": corpus.element_bits, "seed": seed}
-
-
-def _run_path(config: Config, corpus: Corpus) -> Path:
-    default = Path("runs") / f"sample-{config.corpus}-{settings_hash(_fingerprint(config, corpus))}"
+def _run_path(config: Config, fingerprint: dict[str, Any]) -> Path:
+    default = Path("runs") / f"sample-{config.corpus}-{settings_hash(fingerprint)}"
     path = config.run or default
     if config.extend and not (path / "fingerprint.json").exists():
         raise ConfigError(
@@ -231,7 +195,7 @@ class Study:
         self.config, self.directory = config, directory
         path = directory.path.resolve()
         self.blocks, self.log, self.generated = path / "blocks", path / "log", path / "generated"
-        self.manifest = self._store(corpus)
+        self.manifest = config.store(corpus, self.blocks)
         counts = enumerate(self.manifest.sequences)
         self.shards = [s for block, count in counts for s in shards_of(block, count, config.shard)]
         self.began = self.ended = 0.0
@@ -246,15 +210,6 @@ class Study:
     def _claim(self, series: Series) -> None:
         settings = {"proposer": series.spec.name, "round": series.round, **series.spec.settings()}
         write_json(self.log / series.folder / "settings.json", settings)
-
-    def _store(self, corpus: Corpus) -> Manifest:
-        size = parse_limit(self.config.block).bits
-        if size is None:
-            raise ConfigError(f"--block {self.config.block}: expected a size such as 16MB")
-        with progress(console, "reading", None, "elements") as advance:
-            return store_corpus(
-                corpus, self.blocks, self.config.chunk, max(1, size // 8), lambda n: advance(n, "")
-            )
 
     def sample(self, group: Sequence[Series], workers: int) -> Iterator[Series]:
         """Do what is missing of series on one engine and of the rounds that refine them; yield each, with
