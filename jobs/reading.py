@@ -58,7 +58,7 @@ class CorpusConfig:
             **{name: getattr(self, name) for name in names},
             "digest": corpus.digest(),
             "element_bits": corpus.element_bits,
-            "seed": self.seed if self.sample else 0,
+            "seed": self.seed if self.sample or self.corpus == "synthetic" else 0,
         }
 
     def store(self, corpus: Corpus, folder: Path) -> Manifest:

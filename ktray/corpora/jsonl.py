@@ -7,7 +7,7 @@ each comma and colon) and ended by a newline; other keys, blank lines and other 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -53,34 +53,49 @@ class SequencesCorpus:
 
     def blocks(self, chunk: int, block_elements: int) -> Iterator[CorpusBlock]:
         check_chunk(max(chunk, 1), block_elements)
-        yield from within_bits(self._blocks(block_elements), self.element_bits)
+        whole = limited(read_sequences(self.path), self.limit, self.element_bits)
+        yield from sequence_blocks(whole, self.path.name, self.element_bits, block_elements)
 
-    def _blocks(self, block_elements: int) -> Iterator[CorpusBlock]:
-        # Empty sequences take no elements, so that a block is also bounded by their number.
-        growing, first, most = _Growing(), 0, min(block_elements, MAX_SEQUENCES)
-        for values in self._limited():
-            full = growing.size + len(values) > block_elements or len(growing.parts) >= most
-            if growing.parts and full:
-                yield self._finish(growing.parts, first)
-                growing, first = _Growing(), first + len(growing.parts)
-            growing.add(values)
-        if growing.parts:
-            yield self._finish(growing.parts, first)
 
-    def _limited(self) -> Iterator[bytes]:
-        most, elements = self.limit.elements(self.element_bits), 0
-        for i, values in enumerate(read_sequences(self.path)):
-            if i == self.limit.sequences or (most is not None and elements >= most):
-                return
-            elements += len(values)
-            yield values
+def limited(sequences: Iterable[bytes], limit: Limit, element_bits: int) -> Iterator[bytes]:
+    """Yield whole sequences until the limit is reached."""
+    most, elements = limit.elements(element_bits), 0
+    for i, values in enumerate(sequences):
+        if i == limit.sequences or (most is not None and elements >= most):
+            return
+        elements += len(values)
+        yield values
 
-    def _finish(self, parts: list[bytes], first: int) -> CorpusBlock:
-        values = np.frombuffer(b"".join(parts), dtype=np.uint8)
-        lengths = np.array([len(part) for part in parts], dtype=np.int64)
-        origin = Origin(self.path.name, first, len(parts))
-        size = lines_bytes(values, lengths)
-        return CorpusBlock(KIND, values, lengths, (origin,), self.element_bits, 0, b"", len(parts), size)
+
+def sequence_blocks(
+    sequences: Iterable[bytes], origin: str, element_bits: int, block_elements: int
+) -> Iterator[CorpusBlock]:
+    """Yield blocks of kind `sequences` of about `block_elements` elements; `origin` names all of them."""
+    blocks = _blocks(sequences, origin, element_bits, block_elements)
+    yield from within_bits(blocks, element_bits)
+
+
+def _blocks(
+    sequences: Iterable[bytes], origin: str, element_bits: int, block_elements: int
+) -> Iterator[CorpusBlock]:
+    # Empty sequences take no elements, so that a block is also bounded by their number.
+    growing, first, most = _Growing(), 0, min(block_elements, MAX_SEQUENCES)
+    for values in sequences:
+        full = growing.size + len(values) > block_elements or len(growing.parts) >= most
+        if growing.parts and full:
+            yield _finish(growing.parts, origin, first, element_bits)
+            growing, first = _Growing(), first + len(growing.parts)
+        growing.add(values)
+    if growing.parts:
+        yield _finish(growing.parts, origin, first, element_bits)
+
+
+def _finish(parts: list[bytes], origin: str, first: int, element_bits: int) -> CorpusBlock:
+    values = np.frombuffer(b"".join(parts), dtype=np.uint8)
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    origins = (Origin(origin, first, len(parts)),)
+    size = lines_bytes(values, lengths)
+    return CorpusBlock(KIND, values, lengths, origins, element_bits, 0, b"", len(parts), size)
 
 
 def read_sequences(path: Path) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from ktray.corpora.audio import open_audio
 from ktray.corpora.blocks import Corpus
 from ktray.corpora.dna import open_dna
 from ktray.corpora.drawing import SampledCorpus
+from ktray.corpora.drawn import open_synthetic
 from ktray.corpora.jsonl import open_sequences
 from ktray.corpora.mixed import MixedCorpus
 from ktray.corpora.plain import open_bytes, open_enwik
@@ -44,10 +45,10 @@ _CORPORA: dict[str, _Entry] = {
     "sequences": _Entry(open_sequences),
     "file": _Entry(open_bytes),
 }
-_SAMPLE = "sample"
+_SAMPLE, _SYNTHETIC = "sample", "synthetic"
 
 #: The names that `--corpus` takes.
-CORPORA: tuple[str, ...] = (*_CORPORA, _SAMPLE)
+CORPORA: tuple[str, ...] = (*_CORPORA, _SYNTHETIC, _SAMPLE)
 
 
 def open_corpus(
@@ -65,7 +66,8 @@ def open_corpus(
     (`input` may also name a download: `librispeech-test-clean`).
 
     `element_bits` (1..8) overrides the bits an element counts for; `limit` (`1MB`, `500seq`) takes the
-    front of the corpus, then `sample` draws so many sequences by `seed`. Downloads go to `cache_dir`.
+    front of the corpus, then `sample` draws so many sequences by `seed`. `synthetic` takes the name of a
+    preset as its input, and is drawn by `seed`, too. Downloads go to `cache_dir`.
     Raises ConfigError at an unknown name or option, CorpusError at an input that is not the corpus's.
     """
     if name not in CORPORA:
@@ -73,7 +75,10 @@ def open_corpus(
         raise ConfigError(f"unknown corpus {name!r}; did you mean {near!r}? known: {', '.join(CORPORA)}")
     _check_options(element_bits, sample)
     front = parse_limit(limit)
-    corpus = _open(name, input, element_bits, front, cache_dir, progress)
+    if name == _SYNTHETIC:
+        corpus: Corpus = open_synthetic(name, str(input) if input else None, seed, front)
+    else:
+        corpus = _open(name, input, element_bits, front, cache_dir, progress)
     return corpus if sample is None else SampledCorpus(corpus, sample, seed)
 
 

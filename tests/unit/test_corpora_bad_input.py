@@ -203,7 +203,7 @@ def test_a_value_beyond_the_element_bits_is_named(tmp_path: Path):
 
 BAD_OPTIONS = {
     "unknown corpus 'enwik'; did you mean 'enwik9'? known: text, enwik8, enwik9, dna, audio16, audio8, mfcc, "
-    "sequences, file, sample": ("enwik", {}),
+    "sequences, file, synthetic, sample": ("enwik", {}),
     "--corpus text needs a file; name it with --input PATH": ("text", {}),
     "--element-bits 9: expected 1 to 8": ("sample", {"element_bits": 9}),
     "--sample 0: expected a number of sequences of 1 or more": ("sample", {"sample": 0}),
