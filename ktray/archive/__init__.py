@@ -4,7 +4,6 @@ What a reader hands out is what the writer was given, or an `ArchiveError`: ther
 """
 
 from ktray.archive.blocks import DecodedBlock, EncodedBlock, decode_block, encode_block
-from ktray.archive.commit import PendingFile
 from ktray.archive.format import BlockInfo
 from ktray.archive.reader import ArchiveReader, Restored, Span, decode_in_process, restore_file
 from ktray.archive.writer import ArchiveWriter
@@ -15,7 +14,6 @@ __all__ = [
     "BlockInfo",
     "DecodedBlock",
     "EncodedBlock",
-    "PendingFile",
     "Restored",
     "Span",
     "decode_block",

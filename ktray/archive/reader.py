@@ -19,7 +19,6 @@ from typing import BinaryIO
 import numpy as np
 
 from ktray.archive.blocks import DecodedBlock, decode_block
-from ktray.archive.commit import PendingFile
 from ktray.archive.format import (
     DIGEST,
     END_MAGIC,
@@ -36,6 +35,7 @@ from ktray.archive.format import (
     unpack_settings,
 )
 from ktray.archive.writer import ArchiveTotals, totals
+from ktray.commit import PendingFile
 from ktray.errors import ArchiveError, ConfigError
 from ktray.ports import Prior, RunProgram
 

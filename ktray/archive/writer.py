@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 
 from ktray.archive.blocks import EncodedBlock
-from ktray.archive.commit import PendingFile
 from ktray.archive.format import (
     DIGEST,
     END_MAGIC,
@@ -23,6 +22,7 @@ from ktray.archive.format import (
     pack_settings,
     pack_tail,
 )
+from ktray.commit import PendingFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from ktray.archive import (
     ArchiveWriter,
     DecodedBlock,
     EncodedBlock,
-    PendingFile,
     Span,
     decode_block,
     decode_in_process,
     encode_block,
     restore_file,
 )
+from ktray.commit import PendingFile
 from ktray.errors import ArchiveError, ConfigError
 from ktray.priors import make_prior
 from ktray.programs import Language, Program

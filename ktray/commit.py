@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -19,6 +20,8 @@ from ktray.errors import ConfigError
 
 #: File systems that know no locks say so with one of these.
 _NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+#: A full disk is no fault of the path.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class PendingFile:
@@ -37,8 +40,15 @@ class PendingFile:
                 f"{path} is being written by another process; wait for it or choose another"
             ) from None
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise
             raise ConfigError(f"cannot write {path}: {error.strerror}; choose another place") from None
         self._open = True
+
+    @property
+    def part(self) -> Path:
+        """The file being written, for writers that take a path; they must keep the file that is there."""
+        return self._part
 
     def commit(self) -> None:
         """Make the bytes durable, then the file visible under its name."""
@@ -66,6 +76,18 @@ class PendingFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+@contextlib.contextmanager
+def committed(path: Path) -> Iterator[Path]:
+    """Yield the path of an empty file to write to, which is `path` once the block ends without an error.
+
+    Missing folders are made. Raises ConfigError as PendingFile does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with PendingFile(path) as pending:
+        yield pending.part
+        pending.commit()
 
 
 def _target(path: Path) -> Path:
