@@ -76,11 +76,11 @@ def _is_settled(program: DslProgram) -> bool:
     lines = program.lines
     seen: set[tuple[object, ...]] = set()
     used = {program.output}
-    stage = 0
+    newest = 0
     for call in lines:
         op, args = call.op, call.args
-        before, stage = stage, _STAGES.get(op, _DEFAULT_STAGE)
-        if stage < before:
+        before, newest = newest, _STAGES.get(op, _DEFAULT_STAGE)
+        if newest < before:
             return False
         plain = [op, *[-arg.line if type(arg) is Ref else arg for arg in args]]
         used.update([arg.line for arg in args if type(arg) is Ref])
@@ -109,7 +109,8 @@ def _asked_in_order(lines: Sequence[Call]) -> bool:
     return True
 
 
-def _stage(op: str) -> int:
+def stage(op: str) -> int:
+    """Return when an operation comes among lines that could stand in any order."""
     return _STAGES.get(op, _DEFAULT_STAGE)
 
 
@@ -253,7 +254,7 @@ def _schedule(lines: list[Call], rank: range | list[int]) -> list[int]:
     for i, sources in enumerate(uses):
         for source in set(sources):
             users[source].append(i)
-    ready = [(_stage(lines[i].op), rank[i], i) for i in range(len(lines)) if not waiting[i]]
+    ready = [(stage(lines[i].op), rank[i], i) for i in range(len(lines)) if not waiting[i]]
     heapify(ready)
     order: list[int] = []
     while ready:
@@ -261,5 +262,5 @@ def _schedule(lines: list[Call], rank: range | list[int]) -> list[int]:
         for user in users[order[-1]]:
             waiting[user] -= 1
             if not waiting[user]:
-                heappush(ready, (_stage(lines[user].op), rank[user], user))
+                heappush(ready, (stage(lines[user].op), rank[user], user))
     return order

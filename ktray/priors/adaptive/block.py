@@ -46,7 +46,7 @@ def cheapest(desk: Desk, variants: list[Flat], values: Values | None = None) -> 
     """
     best: tuple[float, Flat] | None = None
     for flat in variants:
-        bits = desk.quote(flat)
+        bits = desk.quote(desk.load(flat))
         if bits is None or (best and best[0] <= bits):
             continue
         output = desk.output(len(flat.rows))
@@ -71,12 +71,10 @@ class BlockEncoder:
         """Code an entry; return whether it was coded as its program, which must give the entry's values."""
         literal_bits = self._literals.weigh(entry.values)
         program = entry.program
-        flat = None
-        if program is not None and program.language is Language.DSL:
-            flat = self._chosen(flat_variants(program), entry.values, literal_bits)
-        if flat is not None:
+        lines = self._chosen(program, entry.values, literal_bits)
+        if lines:
             self._desk.kind(_DSL)
-            self._program_bits += self._desk.program(flat)
+            self._program_bits += self._desk.program(lines)
             self._sink.drain(self._desk)
         elif (
             program is not None and deflate_bits(program.text) < literal_bits and _needs_text(program, entry)
@@ -87,12 +85,16 @@ class BlockEncoder:
             return False
         return True
 
-    def _chosen(self, variants: list[Flat], values: Values, literal_bits: float) -> Flat | None:
-        """Return the variant to code, or None where the literal is cheaper or there is none."""
-        if len(variants) == 1 and 0 <= self._desk.bound(variants[0], values) < literal_bits:
-            return variants[0]
-        quoted = cheapest(self._desk, variants, values)
-        return quoted[1] if quoted and quoted[0] < literal_bits else None
+    def _chosen(self, program: Program | None, values: Values, literal_bits: float) -> int:
+        """Put the form to code on the tape; return its lines, 0 where the literal is cheaper or there is none."""
+        if program is None or program.language is not Language.DSL:
+            return 0
+        desk = self._desk
+        lines = desk.read(program.text)
+        if lines > 0 and 0 <= desk.bound(lines, values) < literal_bits:
+            return lines
+        quoted = cheapest(desk, flat_variants(program), values)
+        return desk.load(quoted[1]) if quoted and quoted[0] < literal_bits else 0
 
     def finish(self, as_program: Sequence[bool]) -> CodedBlock:
         """Return the block."""

@@ -17,6 +17,7 @@ from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, 
 from ktray.priors.adaptive.flat import Flat, unflatten
 from ktray.priors.adaptive.machine import CELLS, OP, SET_LIST, TAPE, X, Y
 from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, QUOTE, Bytes, one_record
+from ktray.priors.adaptive.text import read_settled
 from ktray.sequences import Values
 
 NOTHING: Bytes = np.zeros(0, dtype=np.uint8)
@@ -68,33 +69,36 @@ class Desk:
         """Return the bits of everything walked through so far."""
         return float(sum(self.bits.tolist()))
 
-    def load(self, flat: Flat) -> None:
-        """Put a program on the tape."""
+    def load(self, flat: Flat) -> int:
+        """Put a program on the tape; return its lines."""
         rows, items = flat
         self.lines[: len(rows)] = rows
         if items:
             self.items[: len(items)] = items
+        return len(rows)
 
-    def bound(self, flat: Flat, values: Values) -> int:
-        """Return more bits than a program that gives `values` should cost, or -1 (see `plain_bound`)."""
-        self.load(flat)
-        return int(plain_bound(self.tapes, len(flat.rows), values))
+    def read(self, text: str) -> int:
+        """Put a program on the tape that is in canonical form; return its lines, or -1 where it may be none."""
+        return read_settled(self.tapes, text)
 
-    def quote(self, flat: Flat) -> float | None:
-        """Return a program's bits as the model stands, or None where it cannot be coded."""
-        self.load(flat)
+    def bound(self, lines: int, values: Values) -> int:
+        """Return more bits than the program on the tape should cost where it gives `values`, or -1 (see
+        `plain_bound`)."""
+        return int(plain_bound(self.tapes, lines, values))
+
+    def quote(self, lines: int) -> float | None:
+        """Return the bits of the program on the tape as the model stands, or None where it cannot be coded."""
         self.mode[0], self.mode[3] = QUOTE, 0
         before = self.spent()
-        done = code_program(self.models, NOTHING, self.tapes, len(flat.rows))
+        done = code_program(self.models, NOTHING, self.tapes, lines)
         bits = self.spent() - before if done > 0 and self.mode[3] < EVENTS else None
         self.mode[0], self.mode[3] = ENCODE, 0
         return bits
 
-    def program(self, flat: Flat) -> float:
-        """Encode a program that was quoted, or bounded, and so cannot fail; return its bits."""
-        self.load(flat)
+    def program(self, lines: int) -> float:
+        """Encode the program on the tape, which was quoted, or bounded, and so cannot fail; return its bits."""
         before = self.spent()
-        code_program(self.models, NOTHING, self.tapes, len(flat.rows))
+        code_program(self.models, NOTHING, self.tapes, lines)
         return self.spent() - before
 
     def output(self, lines: int) -> Values | None:

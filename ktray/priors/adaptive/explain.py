@@ -40,7 +40,7 @@ def explain(program: Program, counts: Counts | None = None) -> list[ExplainedLin
         raise ProgramError("no DSL program, or one that fails or is too large to be priced line by line")
     flat = chosen[1]
     desk.ledger[:] = 0.0
-    desk.quote(flat)
+    desk.quote(desk.load(flat))
     texts = to_text(unflatten(*flat)).split("\n")
     return [
         ExplainedLine(text, function, references, arguments + lengths, literals)

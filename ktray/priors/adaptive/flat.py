@@ -16,7 +16,8 @@ def _columns(params: tuple[Param, ...]) -> tuple[int, ...]:
     return tuple(next(references) if param is Param.REF else next(integers) for param in params)
 
 
-_COLUMNS = {op.name: _columns(op.params) for op in OPERATIONS[:NATIVE]}
+#: The columns of each operation's arguments.
+COLUMN_OF = {op.name: _columns(op.params) for op in OPERATIONS[:NATIVE]}
 _PREDICATE_CODES = {name: predicate.code for name, predicate in PREDICATE_BY_NAME.items()}
 
 
@@ -34,7 +35,7 @@ def flatten(program: DslProgram) -> Flat | None:
     rows: list[list[int]] = []
     items: list[int] = []
     for op, args in [(call.op, call.args) for call in program.lines]:
-        columns = _COLUMNS.get(op)
+        columns = COLUMN_OF.get(op)
         if columns is None:
             return None
         row = [0] * COLUMNS
@@ -65,7 +66,7 @@ def unflatten(rows: list[list[int]], items: list[int]) -> DslProgram:
 def _call(row: list[int], items: list[int]) -> Call:
     op = OPERATIONS[row[0]]
     args: list[Argument] = []
-    for column, param in zip(_COLUMNS[op.name], op.params, strict=True):
+    for column, param in zip(COLUMN_OF[op.name], op.params, strict=True):
         value = row[column]
         if param is Param.REF:
             args.append(Ref(value))

@@ -21,7 +21,7 @@ def learned_counts(seed: int, pairs: int) -> Counts:
     for forms in _sampled(seed, pairs):
         chosen = cheapest(desk, forms) if len(forms) > 1 else (0.0, forms[0])
         if chosen is not None:
-            desk.program(chosen[1])
+            desk.program(desk.load(chosen[1]))
             desk.mode[3] = 0
     return desk.counts()
 

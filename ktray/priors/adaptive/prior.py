@@ -108,6 +108,13 @@ class AdaptivePrior:
             return deflate_bits(program.text)
         if self._desk is None:
             self._desk = Desk(self._counts)
+        lines = self._desk.read(program.text)
+        if (
+            lines > 0
+            and (bits := self._desk.quote(lines)) is not None
+            and self._desk.output(lines) is not None
+        ):
+            return bits
         quoted = cheapest(self._desk, flat_variants(program))
         return quoted[0] if quoted else _text_price(program)
 
