@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ktray.config import option
-from ktray.errors import ConfigError
+from ktray.errors import ConfigError, ProgramError
 from ktray.programs import Candidate, CandidateKey, Language, Program, Verdict
 from ktray.proposers.extract import extract_program
 from ktray.proposers.prompting import Template, load_template
@@ -23,7 +23,9 @@ from ktray.sequences import KtSequence, Values
 class PromptSettings:
     """Which prompt, and how long a reply may be."""
 
-    prompt: str = option("python", "prompt: python, python_cot, dsl, dsl_few_shot")
+    prompt: str = option(
+        "python", "prompt: python, python_cot, dsl, dsl_few_shot, sketch (models of jobs.train)"
+    )
     prompt_file: str = option(
         "",
         "a template of one's own, with {sequence} or #SEQ# where the sequence goes",
@@ -106,6 +108,7 @@ class ModelProposer:
         self._settings, self._sampling_hash = settings, sampling_hash
         self._template = prompt.template()
         self._usage = Usage()
+        self._asked: dict[str, Values] = {}
 
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on."""
@@ -127,10 +130,13 @@ class ModelProposer:
 
     def requests(self, sequences: Sequence[KtSequence], samples: range) -> list[SampleRequest]:
         """Return what the sampler is asked for."""
+        self._asked = {sequence.id: sequence.values for sequence in sequences}
         return [self._request(sequence, samples) for sequence in sequences]
 
     def refine(self, failures: Iterable[tuple[KtSequence, Failure]]) -> Iterator[Candidate]:
         """Yield one candidate for each failure, with the same sequence and sample index."""
+        failures = list(failures)
+        self._asked = {sequence.id: sequence.values for sequence, _ in failures}
         return self._sample([self._repair(sequence, failure) for sequence, failure in failures])
 
     def failed(self, sequence: KtSequence, samples: range, error: str) -> Iterator[Candidate]:
@@ -181,10 +187,28 @@ class ModelProposer:
             self._seed,
             reply.index,
         )
-        cut_off = self._prompt.grammar and reply.finish == "length"
-        text = whole_lines(reply.text) if cut_off else extract_program(_storable(reply.text))
+        text = self._program_text(reply)
         program = Program(self._template.language or detect_language(text), text) if text else None
         return Candidate(key, program, _storable(reply.text), reply.tokens, reply.logprob, reply.error)
+
+    def _program_text(self, reply: Reply) -> str | None:
+        """Return the text of the program in a reply, or None where there is none."""
+        if self._template.form:
+            return _formed(self._template.form, reply.text, self._asked.get(reply.key))
+        cut_off = self._prompt.grammar and reply.finish == "length"
+        return whole_lines(reply.text) if cut_off else extract_program(_storable(reply.text))
+
+
+def _formed(name: str, reply: str, values: Values | None) -> str | None:
+    """Return the DSL text of a reply in a form of our own models, or None where it is none."""
+    from ktray.seqcoder.forms import form_called  # with its tables; other prompts need none of them
+
+    if values is None or not reply:
+        return None
+    try:
+        return form_called(name).program_text(reply, values.tolist())
+    except ProgramError:
+        return None
 
 
 def whole_lines(text: str) -> str:

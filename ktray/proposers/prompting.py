@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ktray.config import nearest
@@ -28,6 +28,7 @@ class _Shipped:
 
     language: Language
     stop: tuple[str, ...] = ("###",)
+    form: str = ""
 
 
 #: The templates that ship, by name. A chain of thought may hold headings, so nothing cuts it.
@@ -36,6 +37,7 @@ _SHIPPED: Mapping[str, _Shipped] = {
     "python_cot": _Shipped(Language.PYTHON, ()),
     "dsl": _Shipped(Language.DSL),
     "dsl_few_shot": _Shipped(Language.DSL),
+    "sketch": _Shipped(Language.DSL, (), "sketch"),
     "refine": _Shipped(Language.PYTHON),
     "refine_dsl": _Shipped(Language.DSL),
 }
@@ -47,12 +49,16 @@ REFINING: Mapping[Language, str] = {Language.PYTHON: "refine", Language.DSL: "re
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A prompt's system and user text with placeholders, the language it asks for, and what ends a reply."""
+    """A prompt's system and user text with placeholders, the language it asks for, and what ends a reply.
+
+    `form` is how a model of our own writes programs (`ktray.seqcoder.forms`); empty where replies hold text.
+    """
 
     system: str
     user: str
     language: Language | None
     stop: tuple[str, ...] = ()
+    form: str = ""
 
     @property
     def hash(self) -> str:
@@ -86,7 +92,8 @@ def load_template(name: str, file: Path | None = None, language: Language | None
         raise ConfigError(f"unknown prompt {name!r}{nearest(name, PROMPTS)}")
     shipped = _SHIPPED[name]
     text = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
-    return _template(text, language or shipped.language, shipped.stop)
+    template = _template(text, language or shipped.language, shipped.stop)
+    return replace(template, form=shipped.form)
 
 
 def _template(text: str, language: Language | None, stop: tuple[str, ...] = ()) -> Template:

@@ -1,0 +1,149 @@
+"""Models: their shapes, made from scratch or loaded. The only module here that makes transformers' models.
+
+The nano model is a GPT-2: it learns where it is from absolute positions, which a sketch points at. Values,
+positions and pointers start as waves, so that neighbours are alike and a pointer is like its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktray.config import option
+from ktray.errors import ConfigError
+from ktray.seqcoder.forms import form_called
+from ktray.seqcoder.tokens import Vocabulary, save_tokenizer
+
+ARCHITECTURES = ("gpt2", "llama")
+#: Amplitude of waves in embeddings, and the standard deviation of everything else.
+_AMPLITUDE, _NOISE = 0.1, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """A model from scratch, or one to go on from."""
+
+    start: str = option("", "hub name or folder of a model to fine-tune (default: from scratch)")
+    architecture: str = option("gpt2", "from scratch: gpt2 (absolute positions) or llama")
+    form: str = option("sketch", "what it writes: sketch, program, feedback")
+    layers: int = option(6, "layers")
+    width: int = option(192, "width of a layer")
+    heads: int = option(6, "attention heads")
+    context: int = option(512, "longest prompt and reply together, in tokens")
+    waves: bool = option(True, "start values, positions and pointers as waves (gpt2)")
+    lora: int = option(0, "rank of LoRA adapters when fine-tuning (0: train all weights)")
+
+    def __post_init__(self) -> None:
+        form_called(self.form)
+        if self.architecture not in ARCHITECTURES:
+            raise ConfigError(f"model.architecture is {self.architecture!r}, expected gpt2 or llama")
+        if min(self.layers, self.width, self.heads) < 1 or self.width % self.heads or self.context < 16:
+            raise ConfigError(
+                f"model: layers {self.layers}, width {self.width}, heads {self.heads}, context {self.context}; "
+                "expected 1 or more each, width a multiple of heads, context 16 or more"
+            )
+        if self.lora and not self.start:
+            raise ConfigError("model.lora adapts a model that is there; name it with --model.start")
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the model's words."""
+        return Vocabulary.of(form_called(self.form), self.context)
+
+
+def build(settings: ModelSettings, seed: int) -> Any:
+    """Return a model from scratch; the same seed gives the same weights."""
+    import torch
+
+    torch.manual_seed(seed)
+    vocabulary = settings.vocabulary()
+    if settings.architecture == "llama":
+        return _llama(settings, vocabulary)
+    model = _gpt2(settings, vocabulary)
+    if settings.waves:
+        _start_as_waves(model, vocabulary, settings)
+    return model
+
+
+def _gpt2(settings: ModelSettings, vocabulary: Vocabulary) -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=_rounded(len(vocabulary)),
+            n_positions=settings.context,
+            n_embd=settings.width,
+            n_layer=settings.layers,
+            n_head=settings.heads,
+            activation_function="relu",  # one cheap pass over memory on a CPU
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=None,
+            eos_token_id=vocabulary.end,
+            pad_token_id=vocabulary.pad,
+        )
+    )
+
+
+def _llama(settings: ModelSettings, vocabulary: Vocabulary) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=_rounded(len(vocabulary)),
+            hidden_size=settings.width,
+            intermediate_size=_rounded(8 * settings.width // 3),
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            max_position_embeddings=settings.context,
+            tie_word_embeddings=settings.width < 1024,
+            bos_token_id=None,
+            eos_token_id=vocabulary.end,
+            pad_token_id=vocabulary.pad,
+        )
+    )
+
+
+def _rounded(n: int) -> int:
+    return -(-n // 64) * 64
+
+
+def waves(n: int, width: int) -> NDArray[np.float32]:
+    """Return n rows of sines and cosines, shape (n, width), with wave lengths from 3 rows to 1,000."""
+    count = width // 2
+    lengths = 3.0 * (1000.0 / 3.0) ** (np.arange(count) / max(1, count - 1))
+    angles = 2 * np.pi * np.arange(n)[:, None] / lengths[None, :]
+    found: NDArray[np.float32] = np.concatenate((np.sin(angles), np.cos(angles)), axis=1).astype(np.float32)
+    return found
+
+
+def _start_as_waves(model: Any, vocabulary: Vocabulary, settings: ModelSettings) -> None:
+    """Put positions into one half of the width and values into the other; `@i` is like position i + 1."""
+    import torch
+
+    half = settings.width // 2
+    words, places = model.transformer.wte.weight, model.transformer.wpe.weight
+    positions = torch.from_numpy(waves(settings.context + 1, half)) * _AMPLITUDE
+    numbers = torch.from_numpy(waves(256, settings.width - half)[:, : settings.width - half]) * _AMPLITUDE
+    with torch.no_grad():
+        places[:, :half] += positions[: settings.context]
+        first = vocabulary.first_value
+        words[first : first + 256, half : half + numbers.shape[1]] += numbers
+        if settings.form == "sketch":
+            pointer = vocabulary.id_of("@0")
+            words[pointer : pointer + settings.context, :half] += positions[1:]
+
+
+def save(model: Any, settings: ModelSettings, folder: Path) -> None:
+    """Write model (bf16 safetensors) and tokenizer to a folder that vLLM and transformers load."""
+    import copy
+
+    import torch
+
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    save_tokenizer(settings.vocabulary(), settings.context, folder)

@@ -1,0 +1,109 @@
+"""The vocabulary of our models, as ids and as a transformers fast tokenizer: one token a word.
+
+A prompt is `[1, 2, 3]`: a bracket, the values, a bracket; commas and spaces are nothing. So element i of a
+sequence is at position i + 1, whatever its length: what a sketch points at can be read off the position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ktray.errors import ProgramError
+from ktray.seqcoder.forms import Form
+
+PAD, END, UNKNOWN, OPEN, CLOSE = "<pad>", "<end>", "<unknown>", "[", "]"
+SPECIAL = (PAD, END, UNKNOWN)
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of a form for models with so long a context; a word's id is its position."""
+
+    words: tuple[str, ...]
+    integers: int
+
+    @classmethod
+    def of(cls, form: Form, context: int) -> Vocabulary:
+        """Return the vocabulary of a form."""
+        integers = form.integers()
+        numbers = map(str, range(integers))
+        return cls((*SPECIAL, OPEN, CLOSE, *numbers, *form.vocabulary(context)), integers)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words)})
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def pad(self) -> int:
+        """The id of padding."""
+        return 0
+
+    @property
+    def end(self) -> int:
+        """The id that ends a reply."""
+        return 1
+
+    @property
+    def first_value(self) -> int:
+        """The id of the value 0; other values follow it."""
+        return self.id_of("0")
+
+    def id_of(self, word: str) -> int:
+        """Return a word's id. Raises ProgramError for a word that is none."""
+        found: int | None = self._ids.get(word)  # type: ignore[attr-defined]
+        if found is None:
+            raise ProgramError(f"{word[:40]!r} is not a word of the model's vocabulary")
+        return found
+
+    def prompt(self, values: Sequence[int] | NDArray[np.uint8]) -> Ids:
+        """Return the ids of a prompt, shape (len(values) + 2,)."""
+        middle = np.asarray(values, np.int64) + self.first_value
+        return np.concatenate(([self.id_of(OPEN)], middle, [self.id_of(CLOSE)]))
+
+    def reply(self, words: Sequence[str]) -> Ids:
+        """Return the ids of a reply and its end. Raises ProgramError for an unknown word."""
+        return np.array([*map(self.id_of, words), self.end], np.int64)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the words of a reply up to its end, joined by spaces."""
+        ids = list(ids)
+        return " ".join(self.words[i] for i in ids[: ids.index(self.end) if self.end in ids else len(ids)])
+
+
+def fast_tokenizer(vocabulary: Vocabulary, context: int) -> Any:
+    """Return the vocabulary as a transformers fast tokenizer; vLLM loads its folder."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    ids = {word: i for i, word in enumerate(vocabulary.words)}
+    raw = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
+    nothing = r"[ \t,]+" if "," not in ids else r"[ \t]+"
+    separators = r"[\[\](),=#\n]"
+    raw.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(nothing), "removed"),
+            pre_tokenizers.Split(Regex(separators), "isolated"),
+        ]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        pad_token=PAD,
+        eos_token=END,
+        unk_token=UNKNOWN,
+        model_max_length=context,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def save_tokenizer(vocabulary: Vocabulary, context: int, folder: Path) -> None:
+    """Write the fast tokenizer's files to `folder`."""
+    fast_tokenizer(vocabulary, context).save_pretrained(folder)
