@@ -1,4 +1,4 @@
-"""Runs that are killed, workers that are killed, and jobs that are submitted to a cluster."""
+"""Runs, workers and nodes that are killed, and jobs that are submitted to a cluster."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ray.cluster_utils import Cluster
 
 from jobs import compress
 
@@ -102,6 +103,42 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     assert codes == [0]
     assert (tmp_path / "out.kt").read_bytes() == uninterrupted
     assert json.loads((run / "metrics.json").read_text())["sequences"] == 96
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[Cluster]:
+    """Two nodes on the loopback interface, one CPU each; the head is the first."""
+    node = {"num_cpus": 1, "object_store_memory": 150_000_000, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        cluster.add_node(num_cpus=1, object_store_memory=150_000_000)
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def test_a_node_that_dies_loses_and_doubles_nothing(
+    two_nodes: Cluster, tmp_path: Path, sequences_file: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "jobs.compress", *arguments(sequences_file, tmp_path, run)]
+    env = {**os.environ, "RAY_ADDRESS": two_nodes.address}
+    job = subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: logs(run) >= 2 or job.poll() is not None, _PATIENCE, "a shard")
+        second = next(node for node in two_nodes.list_all_nodes() if node is not two_nodes.head_node)
+        two_nodes.remove_node(second, allow_graceful=False)
+        out, err = job.communicate(timeout=2 * _PATIENCE)
+    finally:
+        job.kill()
+    assert job.returncode == 0, err[-3000:]
+    assert json.loads(out.splitlines()[-1])["sequences"] == 96
+    restored = tmp_path / "restored.jsonl"
+    restore = [sys.executable, "-m", "jobs.decompress", str(tmp_path / "out.kt"), "--out", str(restored)]
+    subprocess.run(restore, cwd=ROOT, check=True, capture_output=True)
+    assert len(restored.read_text().splitlines()) == 96
 
 
 def free_port() -> int:
