@@ -70,6 +70,7 @@ class BlockEncoder:
     def add(self, entry: Entry) -> bool:
         """Code an entry; return whether it was coded as its program, which must give the entry's values."""
         literal_bits = self._literals.weigh(entry.values)
+        literal_bits += self._desk.kind_bits(_LITERAL) - self._desk.kind_bits(_DSL)
         program = entry.program
         lines = self._chosen(program, entry.values, literal_bits)
         if lines:

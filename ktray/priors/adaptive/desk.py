@@ -13,7 +13,14 @@ from ktray.coding.binary import encode_bit, finish, new_decoder, new_encoder, re
 from ktray.dsl.program import DslProgram
 from ktray.errors import ArchiveError
 from ktray.priors.adaptive.counts import Counts
-from ktray.priors.adaptive.driver import code_kind, code_literal, code_program, code_size, plain_bound
+from ktray.priors.adaptive.driver import (
+    code_kind,
+    code_literal,
+    code_program,
+    code_size,
+    kind_cost,
+    plain_bound,
+)
 from ktray.priors.adaptive.flat import Flat, unflatten
 from ktray.priors.adaptive.machine import CELLS, OP, SET_LIST, TAPE, X, Y
 from ktray.priors.adaptive.model import DECODE, ENCODE, EVENTS, MODEL, QUOTE, Bytes, one_record
@@ -123,6 +130,10 @@ class Desk:
         kind = code_kind(self.models, self.data, self.history, kind)
         self.history = (self.history << 2 | kind) & 0xFF
         return kind
+
+    def kind_bits(self, kind: int) -> float:
+        """Return what `kind` would cost by now."""
+        return float(kind_cost(self.models, self.history, kind))
 
     def size(self, size: int = 0) -> int:
         """Code the length of a literal; return it. Raises ArchiveError where it is negative."""

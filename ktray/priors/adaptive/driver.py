@@ -99,6 +99,18 @@ def code_kind(models: Models, data: Bytes, history: int, kind: int) -> int:
     return high * 2 + code_bit(m, data, 3, 2 + high, D_KIND, 0, kind & 1)
 
 
+@njit(float64(_MS, _I, _I), cache=True)
+def kind_cost(models: Models, history: int, kind: int) -> float:
+    """Return the bits of `code_kind` as the model stands, which it leaves as it is."""
+    m = models[0]
+    mode, events, bits = m.mode[0], m.mode[3], m.bits[FLAG]
+    m.mode[0] = QUOTE
+    code_kind(models, np.zeros(0, dtype=np.uint8), history, kind)
+    cost = m.bits[FLAG] - bits
+    m.mode[0], m.mode[3], m.bits[FLAG] = mode, events, bits
+    return cost
+
+
 @njit(_I(_MS, _B, _I), cache=True)
 def code_size(models: Models, data: Bytes, size: int) -> int:
     """Code the length of a literal; a damaged stream may give a negative one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, cheapest, fl
 from ktray.priors.adaptive.counts import Counts, shipped_counts
 from ktray.priors.adaptive.desk import Desk
 from ktray.priors.adaptive.literals import find_way
-from ktray.priors.adaptive.whole import decode_whole, encode_whole
+from ktray.priors.adaptive.whole import decode_whole, encode_whole, joined
 from ktray.priors.texts import deflate_bits
 from ktray.programs import Language, Program
 
@@ -27,17 +28,24 @@ _WHOLE, _STREAM = b"\x00", b"\x01"
 #: What a stream is also tried with where literals may be noise, on which mixing is wasted.
 _PLAIN_WAY = "order0"
 
-#: Streams are tried where programs could save more than this share of the block.
+#: The mixing model is tried in a stream where programs could save more than this share of the block, or where
+#: literals take more than this share of a stream without it.
 _WORTH_TRYING = 0.005
+_FEW_LITERALS = 0.05
+
+#: A stream this much smaller than the elements under a good general compressor leaves one stretch no hope (the
+#: strongest mixing takes 0.7 of it).
+_HOPELESS = 0.6
+_LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 
 
 class AdaptivePrior:
     """Codes programs and literals in one stream, with counts learned while coding (see `driver.py`).
 
     `literals` names how literal sequences are coded: "uniform", "order0" or a preset of the mixing model.
-    With a preset, a block is coded in the cheapest of several forms (its first byte tells which): all elements
-    as one stretch by the model that suits them, or programs and literals in one stream. Each block starts from
-    `counts`, by default the shipped ones. Raises ConfigError for an unknown name.
+    With a preset, a block is coded in the cheapest of the forms that have a chance (its first byte tells which):
+    all elements as one stretch by the model that suits them, or programs and literals in one stream. Each block
+    starts from `counts`, by default the shipped ones. Raises ConfigError for an unknown name.
     """
 
     name = "adaptive"
@@ -67,11 +75,17 @@ class AdaptivePrior:
         """Return the block; an entry is a literal where that is cheaper, or where its program fails."""
         if self._literals not in PRESETS:
             return _formed(_STREAM, self._stream(entries, lengths, self._literals))
-        forms = [_formed(_WHOLE, encode_whole(entries, lengths, self._literals))]
-        if self._programs_may_pay(entries, forms[0].literal_bits):
-            forms += [
-                _formed(_STREAM, self._stream(entries, lengths, way)) for way in (_PLAIN_WAY, self._literals)
-            ]
+        if not any(entry.program for entry in entries):
+            return _formed(_WHOLE, encode_whole(entries, lengths, self._literals))
+        plain = _formed(_STREAM, self._stream(entries, lengths, _PLAIN_WAY))
+        if 8 * len(plain.payload) < _HOPELESS * _stretch_bits(entries):
+            forms = [plain]
+            mixing = plain.literal_bits > _FEW_LITERALS * 8 * len(plain.payload)
+        else:
+            forms = [_formed(_WHOLE, encode_whole(entries, lengths, self._literals)), plain]
+            mixing = self._programs_may_pay(entries, forms[0].literal_bits)
+        if mixing:
+            forms.append(_formed(_STREAM, self._stream(entries, lengths, self._literals)))
         return min(forms, key=lambda form: len(form.payload))
 
     def _stream(self, entries: Sequence[Entry], lengths: NDArray[np.int64] | None, name: str) -> CodedBlock:
@@ -117,6 +131,11 @@ class AdaptivePrior:
             return bits
         quoted = cheapest(self._desk, flat_variants(program))
         return quoted[0] if quoted else _text_price(program)
+
+
+def _stretch_bits(entries: Sequence[Entry]) -> float:
+    """Return what the elements of all entries take under LZMA: a quick look at what literals alone could do."""
+    return 8.0 * len(lzma.compress(joined(entries).tobytes(), format=lzma.FORMAT_RAW, filters=_LZMA))
 
 
 def _formed(form: bytes, block: CodedBlock) -> CodedBlock:
