@@ -12,14 +12,17 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from ray.cluster_utils import Cluster
 
-from jobs import compress
+from jobs import compress, sample
+from ktray.testing.models import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +106,27 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     assert codes == [0]
     assert (tmp_path / "out.kt").read_bytes() == uninterrupted
     assert json.loads((run / "metrics.json").read_text())["sequences"] == 96
+
+
+def test_a_killed_engine_loses_and_doubles_nothing(tmp_path: Path, local_ray: None) -> None:
+    """The engine lives in the process of the actor that hosts it; a new one loads the model again."""
+    run, codes = tmp_path / "run", []
+    argv = ["--config", "configs/sample/smoke.yaml", "--engine.model", make_tiny_model(tmp_path / "tiny")]
+    argv += ["--run", run, "--shard", 2, "--n", 8, "--no-prompt.grammar"]
+    thread = threading.Thread(target=lambda: codes.append(sample.main([*map(str, argv)])))
+    thread.start()
+    try:
+        wait_for(lambda: logs(run) >= 1, _PATIENCE, "a shard")
+        (hosting,) = proposing_workers()
+        hosting.kill()
+    finally:
+        thread.join(timeout=2 * _PATIENCE)
+    assert codes == [0]
+    rows = [row for path in (run / "log").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    drawn = Counter((row["sequence_id"], row["sample_index"]) for row in rows)
+    assert len(drawn) == 16 * 8
+    assert set(drawn.values()) == {1}
+    assert not any(row["error"] for row in rows)
 
 
 @pytest.fixture
