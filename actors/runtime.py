@@ -97,6 +97,8 @@ def _quiet_data() -> None:
     context.enable_operator_progress_bars = False
     # A shard is one row, and on a slow model may take longer than the half hour that Ray Data allows.
     context.execution_no_progress_timeout_s = -1
+    # A pool that shrinks may call off an actor that is still starting, and Ray Data takes that for a death.
+    context.max_consecutive_actor_init_deaths = 3
     logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 

@@ -68,7 +68,8 @@ def run(config: Config) -> dict[str, Any]:
     settings, limit, formats = sampler_settings(config), parse_limit(config.size), _formats(config)
     if config.shard < 1 or config.seed < 0:
         raise ConfigError(f"--shard {config.shard}, --seed {config.seed}: expected 1 or more, and 0 or more")
-    out = config.out or Path("runs") / f"generate-{config.preset}-{config.seed}"
+    # Workers of a cluster that was joined stand in folders of their own.
+    out = (config.out or Path("runs") / f"generate-{config.preset}-{config.seed}").resolve()
     excluded = excluded_hashes(config.exclude)
     directory = RunDirectory(out, _fingerprint(config, settings, excluded))
     directory.save_config(to_yaml(config), config.seed)
