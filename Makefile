@@ -24,7 +24,7 @@ run: setup
 	$(BIN)/python -m jobs.demo --config configs/demo/default.yaml
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff format --check .
