@@ -10,10 +10,14 @@ from ktray.blockstore import Manifest, store_corpus
 from ktray.config import option
 from ktray.corpora import open_corpus
 from ktray.corpora.blocks import Corpus
+from ktray.corpora.cutting import AutoCut
 from ktray.corpora.selection import parse_limit
 from ktray.errors import ConfigError
 from ktray.job import console
 from ktray.progress import progress
+
+#: What `--chunk` says where boundaries are to be found, and the chunks that blocks are made of before.
+AUTO, _NOMINAL = "auto", 128
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class CorpusConfig:
         "", "the corpus: text, enwik8, enwik9, dna, audio16, audio8, mfcc, sequences, synthetic, file, sample"
     )
     input: Path | None = option(None, "the corpus's file or folder (not needed for downloads and sample)")
-    chunk: int = option(128, "length in elements that files are cut into")
+    chunk: int | str = option(128, "length in elements that files are cut into; auto: where programs begin")
     block: str = option("16MB", "block size in elements; blocks are coded and restored independently")
     shard: int = option(256, "sequences a shard; a shard is proposed, verified and committed at once")
     element_bits: int | None = option(
@@ -41,7 +45,9 @@ class CorpusConfig:
             raise ConfigError(
                 "no corpus given; name one with --corpus (text, dna, audio16, sequences, file, sample, ...)"
             )
-        return open_corpus(
+        if self.chunk == AUTO and self.sample:
+            raise ConfigError("--chunk auto does not go with --sample; leave one of them out")
+        corpus = open_corpus(
             self.corpus,
             self.input,
             element_bits=self.element_bits,
@@ -50,6 +56,7 @@ class CorpusConfig:
             seed=self.seed,
             cache_dir=self.cache_dir,
         )
+        return AutoCut(corpus) if self.chunk == AUTO else corpus
 
     def fingerprint(self, corpus: Corpus) -> dict[str, Any]:
         """Return what a run directory must agree on: the corpus and how it is cut."""
@@ -67,12 +74,23 @@ class CorpusConfig:
         if bits is None:
             raise ConfigError(f"--block {self.block}: expected a size such as 16MB")
         with progress(console, "reading", None, "elements") as advance:
-            return store_corpus(corpus, folder, self.chunk, max(1, bits // 8), lambda n: advance(n, ""))
+            return store_corpus(
+                corpus, folder, self._chunk_elements(), max(1, bits // 8), lambda n: advance(n, "")
+            )
 
     def require(self, **least: int) -> None:
         """Raise ConfigError where one of the numbers so named is less than given."""
         for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ConfigError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}, expected {smallest} or more"
-                )
+            number = self._chunk_elements() if name == "chunk" else getattr(self, name)
+            if number < smallest:
+                raise ConfigError(f"--{name.replace('_', '-')} is {number}, expected {smallest} or more")
+
+    def _chunk_elements(self) -> int:
+        """Return the length of a chunk; where it is found, one that only positions in names depend on."""
+        if isinstance(self.chunk, int):
+            return self.chunk
+        if self.chunk != AUTO:
+            raise ConfigError(
+                f"--chunk is {self.chunk!r}, expected a number of elements such as 128, or auto"
+            )
+        return _NOMINAL
