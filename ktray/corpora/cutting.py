@@ -217,7 +217,7 @@ def _explain(x: Any, copies2: Any, copies4: Any, kind: Any, back: Any, about: An
             closed[i + 1], kind[i + 1], back[i + 1], about[i + 1] = run, _RUN_PIECE, i + 1 - run_from, 0
         _copies(x, i, n, here, closed, kind, back, about)
         _weaves(x, i, n, here, two, closed, kind, back, about)
-    return closed[n]
+    return int(closed[n])
 
 
 @njit(cache=True)
