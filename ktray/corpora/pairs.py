@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from ktray.corpora.synthetic import Pairs, SamplerSettings, sample_columns
 from ktray.dsl.encoded import decode_program, text_lengths
-from ktray.dsl.interpreter import run_lines
+from ktray.dsl.feedback import feedback_text
 from ktray.dsl.printer import to_text
-from ktray.dsl.program import DslProgram
 from ktray.priors.uniform import published_bits
 from ktray.rundir import committed
 from ktray.sequences import content_hash
@@ -127,13 +126,6 @@ def pairs_table(pairs: Pairs, kept: NDArray[np.bool_], *, feedback: bool = False
         pa.array(bits, pa.float64()),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
-
-
-def feedback_text(program: DslProgram) -> str:
-    """Return the canonical text with each line's list as a comment; it parses to the same program."""
-    lines = to_text(program).split("\n")
-    made = [f"{line}  # {values}" for line, values in zip(lines, run_lines(program), strict=False)]
-    return "\n".join([*made, lines[-1]])
 
 
 def read_pairs(folder: Path, format: str = "parquet") -> Iterator[tuple[bytes, str]]:

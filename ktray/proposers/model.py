@@ -24,7 +24,8 @@ class PromptSettings:
     """Which prompt, and how long a reply may be."""
 
     prompt: str = option(
-        "python", "prompt: python, python_cot, dsl, dsl_few_shot, sketch (models of jobs.train)"
+        "python",
+        "prompt: python, python_cot, dsl, dsl_few_shot; of models of our own: sketch, program, feedback",
     )
     prompt_file: str = option(
         "",
@@ -35,6 +36,9 @@ class PromptSettings:
         "", "language of the replies: python, dsl (default: the prompt's own, or detected)"
     )
     grammar: bool = option(False, "let a vLLM model write nothing but programs of the DSL")
+    execute: bool = option(
+        False, "run each line of the DSL as it is written, and show the model its list before the next"
+    )
     tokens: int = option(256, "most tokens of a reply, beside those for the sequence's length")
     tokens_per_element: float = option(4.0, "further tokens of a reply for each element of the sequence")
 
@@ -46,6 +50,8 @@ class PromptSettings:
                 f"prompt.tokens is {self.tokens}, tokens_per_element {self.tokens_per_element}; "
                 "expected tokens 1 or more, tokens_per_element 0 or more"
             )
+        if self.execute and self.template().language is not Language.DSL:
+            raise ConfigError("prompt.execute is for the DSL; choose --prompt.prompt feedback or dsl")
         if self.grammar and self.template().language is not Language.DSL:
             raise ConfigError(
                 "prompt.grammar is for the DSL; choose --prompt.prompt dsl or --prompt.language dsl"
@@ -64,6 +70,7 @@ class PromptSettings:
             "prompt_hash": template.hash,
             "language": template.language.value if template.language else "",
             "grammar": self.grammar,
+            **({"execute": True} if self.execute else {}),
             "tokens": self.tokens,
             "tokens_per_element": self.tokens_per_element,
         }

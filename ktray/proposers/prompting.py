@@ -38,6 +38,8 @@ _SHIPPED: Mapping[str, _Shipped] = {
     "dsl": _Shipped(Language.DSL),
     "dsl_few_shot": _Shipped(Language.DSL),
     "sketch": _Shipped(Language.DSL, (), "sketch"),
+    "program": _Shipped(Language.DSL, (), "program"),
+    "feedback": _Shipped(Language.DSL, (), "feedback"),
     "refine": _Shipped(Language.PYTHON),
     "refine_dsl": _Shipped(Language.DSL),
 }
@@ -63,7 +65,8 @@ class Template:
     @property
     def hash(self) -> str:
         """Return 8 hex digits that tell templates apart."""
-        return hashlib.blake2b(f"{self.system}\0{self.user}".encode(), digest_size=4).hexdigest()
+        form = f"\0{self.form}" if self.form else ""
+        return hashlib.blake2b(f"{self.system}\0{self.user}{form}".encode(), digest_size=4).hexdigest()
 
     def fill(self, values: Values, **extra: object) -> tuple[str, str]:
         """Return (system, user) for a sequence; only known placeholders are replaced, braces may stand."""

@@ -20,6 +20,7 @@ from ktray.proposers.replay import ReplayProposer
 from ktray.proposers.search import SearchProposer, SearchSettings
 from ktray.samplers.endpoint import EndpointSampler, EndpointSettings
 from ktray.samplers.engine import EngineSettings, VllmSampler
+from ktray.samplers.feedback import FeedbackSampler
 from ktray.samplers.ports import SamplingSettings, TextSampler
 
 #: Proposers that ask a language model.
@@ -74,9 +75,10 @@ class ProposerSpec:
         settings = self.settings()
         drawing = {k: v for k, v in settings.items() if k not in ("model", "prompt", "prompt_hash", "seed")}
         seed = self.sampling.seed
-        return ModelProposer(
-            self.name, self._sampler(engine), self.prompt, seed, settings, settings_hash(drawing)
-        )
+        sampler: TextSampler = self._sampler(engine)
+        if self.prompt.execute:
+            sampler = FeedbackSampler(sampler, "" if self.prompt.template().form else "\n")
+        return ModelProposer(self.name, sampler, self.prompt, seed, settings, settings_hash(drawing))
 
     def resources(self, workers: int, cluster_gpus: int) -> Resources:
         """Return what replicas take on a cluster with so many workers (CPUs) and GPUs."""
@@ -132,7 +134,8 @@ def build_all(specs: Sequence[ProposerSpec]) -> list[Proposer]:
     first = specs[0].build()
     if not isinstance(first, ModelProposer):
         return [first, *(spec.build() for spec in specs[1:])]
-    shared = [first.sampler if spec.shares_engine(specs[0]) else None for spec in specs[1:]]
+    engine = first.sampler.inner if isinstance(first.sampler, FeedbackSampler) else first.sampler
+    shared = [engine if spec.shares_engine(specs[0]) else None for spec in specs[1:]]
     return [first, *(spec.build_model(engine) for spec, engine in zip(specs[1:], shared, strict=True))]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ktray.errors import RunDirectoryError
 from ktray.rundir import committed
 from ktray.seqcoder.settings import TrainSettings
+from ktray.seqcoder.sharding import load_whole, whole_state
 
 _NAME = "checkpoint.pt"
 
@@ -33,16 +34,21 @@ def fingerprint(settings: TrainSettings) -> str:
 
 
 def save_checkpoint(
-    folder: Path, settings: TrainSettings, model: Any, optimiser: Any, progress: Progress
+    folder: Path, settings: TrainSettings, model: Any, optimiser: Any, progress: Progress, rank: int = 0
 ) -> None:
-    """Write the checkpoint of a run."""
+    """Write the checkpoint of a run: the first process does; sharded, all must call."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
+    states = (model.state_dict(), optimiser.state_dict())
+    if settings.sharded:
+        states = whole_state(model, optimiser)
+    if rank:
+        return
     state = {
         "fingerprint": fingerprint(settings),
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "model": states[0],
+        "optimiser": states[1],
         "progress": asdict(progress),
     }
     with committed(folder / _NAME) as temporary:
@@ -62,6 +68,9 @@ def load_checkpoint(folder: Path, settings: TrainSettings, model: Any, optimiser
             f"{path} is of another model or seed ({state['fingerprint'][:200]}); train it on with its own "
             "settings, or name another --out"
         )
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
+    if settings.sharded:
+        load_whole(model, optimiser, (state["model"], state["optimiser"]))
+    else:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
     return Progress(**state["progress"])

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ktray.config import nearest
-from ktray.corpora.pairs import feedback_text
-from ktray.dsl.interpreter import run_lines
+from ktray.dsl.feedback import feedback_text
 from ktray.dsl.ops import BY_NAME, PREDICATE_BY_NAME, Dialect
 from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
@@ -38,8 +37,11 @@ class Form(Protocol):
     def integers(self) -> int:
         """Return how many integers, from 0, are words."""
 
+    def text(self, program: DslProgram) -> str:
+        """Return a program's text. Raises ProgramError where the form cannot tell it."""
+
     def words(self, program: DslProgram) -> list[str]:
-        """Return the words of a program. Raises ProgramError where the form cannot tell it."""
+        """Return the words of the text, one token each. Raises as `text`."""
 
     def program_text(self, reply: str, values: Sequence[int]) -> str:
         """Return the DSL text of a reply about `values`. Raises ProgramError where it is none."""
@@ -58,8 +60,11 @@ class SketchForm:
     def integers(self) -> int:
         return 256
 
+    def text(self, program: DslProgram) -> str:
+        return sketch_of(program).text()
+
     def words(self, program: DslProgram) -> list[str]:
-        return sketch_of(program, run_lines(program)).words()
+        return sketch_of(program).words()
 
     def program_text(self, reply: str, values: Sequence[int]) -> str:
         return to_text(fill(parse_sketch(reply), values))
@@ -80,8 +85,11 @@ class ProgramForm:
     def integers(self) -> int:
         return 1024
 
+    def text(self, program: DslProgram) -> str:
+        return feedback_text(program) if self.feedback else to_text(program)
+
     def words(self, program: DslProgram) -> list[str]:
-        return _WORD.findall(feedback_text(program) if self.feedback else to_text(program))
+        return _WORD.findall(self.text(program))
 
     def program_text(self, reply: str, values: Sequence[int]) -> str:
         return to_text(parse(reply))

@@ -15,21 +15,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ktray.config import parse
 from ktray.seqcoder.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ktray.seqcoder.curves import write_curves
-from ktray.seqcoder.exclusion import load_hashes
 from ktray.seqcoder.forms import form_called
-from ktray.seqcoder.model import build, save
+from ktray.seqcoder.model import make, save, trunk
 from ktray.seqcoder.scoring import Score, score
 from ktray.seqcoder.settings import OptimiserSettings, TrainSettings
+from ktray.seqcoder.sharding import spread, turns, whole_state
+from ktray.seqcoder.sources import Sources
 from ktray.seqcoder.stream import Batch, Example, PairStream, batch_of
 from ktray.seqcoder.team import Team, joined
 
-#: Called by the first process with each new row of the curve.
+#: Called by every process with each new row of the curve.
 Report = Callable[[dict[str, float]], None]
 
 
@@ -41,19 +39,26 @@ class Trainer:
         settings: TrainSettings,
         out: Path,
         team: Team,
-        excluded: NDArray[np.uint64],
+        sources: Sources,
         device: str = "cpu",
     ) -> None:
         import torch
 
         self.settings, self.out, self.team, self.device = settings, out, team, device
-        self.form, self.vocabulary = form_called(settings.model.form), settings.model.vocabulary()
-        self.stream = PairStream(settings.data, self.form, self.vocabulary, settings.model.context, excluded)
-        self.model = build(settings.model, settings.seed).to(device).train()
+        self.form, self.speller = form_called(settings.model.form), settings.model.speller()
+        self.stream = PairStream(settings.data, self.form, self.speller, settings.model.context, sources)
+        self.model = self._placed(make(settings.model, settings.seed))
         self.optimiser = torch.optim.AdamW(_groups(self.model, settings.optimiser), lr=1.0, betas=(0.9, 0.98))
         self.progress = load_checkpoint(out, settings, self.model, self.optimiser)
         self._held_out: list[Example] = []
         self._saved = time.monotonic()
+
+    def _placed(self, model: Any) -> Any:
+        """Return the model on its device, ready to be trained."""
+        model = model.to(self.device).train()
+        if self.settings.recompute:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        return spread(model) if self.settings.sharded else model
 
     def run(self, report: Report = lambda row: None, stop: Callable[[], bool] = lambda: False) -> Progress:
         """Train until the last step, or until `stop` tells any process to end; then keep a checkpoint."""
@@ -78,10 +83,11 @@ class Trainer:
         prompted = sum(int(batch.in_prompt.sum()) for batch in batches)
         sums = torch.zeros(2)
         self.optimiser.zero_grad(set_to_none=False)
-        for batch in self.team.share(f"step-{step}", batches):
+        for batch, weight in self._portion(f"step-{step}", batches):
             reply, prompt = self._losses(batch)
-            (reply / trained + optimiser.prompt_loss * prompt / max(1, prompted)).backward()
-            sums += torch.stack((reply.detach(), prompt.detach())).cpu()
+            loss = reply / trained + optimiser.prompt_loss * prompt / max(1, prompted)
+            (loss * weight).backward()
+            sums += torch.stack((reply.detach(), prompt.detach())).cpu() * (weight > 0)
         self._sum_gradients()
         self.team.sum(sums)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), optimiser.clip)
@@ -95,20 +101,40 @@ class Trainer:
         self.progress.pairs += sum(len(batch.ids) for batch in batches)
         self.progress.tokens += trained
 
+    def _portion(self, label: str, batches: list[Batch]) -> Iterator[tuple[Batch, float]]:
+        """Yield this process's batches, each with the weight of its loss in the gradients' sum."""
+        if self.settings.sharded:  # gradients come as means over processes
+            for batch in turns(self.team, batches):
+                yield (batches[0], 0.0) if batch is None else (batch, float(self.team.size))
+        else:
+            for batch in self.team.share(label, batches):
+                yield batch, 1.0
+
     def _losses(self, batch: Batch) -> tuple[Any, Any]:
         """Return the summed loss (nats) on replies and on prompts."""
         import torch
 
         ids = torch.from_numpy(batch.ids).to(self.device)
+        places = (
+            {}
+            if batch.positions is None
+            else {"position_ids": torch.from_numpy(batch.positions).to(self.device)}
+        )
         wanted = batch.in_reply | batch.in_prompt if self.settings.optimiser.prompt_loss else batch.in_reply
         rows = torch.from_numpy(wanted).to(self.device)
         with self._autocast():
-            hidden = self.model.base_model(ids).last_hidden_state
-            logits = self.model.get_output_embeddings()(hidden[rows])
+            logits = self._logits(ids, places, rows)
         targets = torch.from_numpy(batch.targets).to(self.device)[rows]
         losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
         replied = torch.from_numpy(batch.in_reply).to(self.device)[rows]
         return losses[replied].sum(), losses[~replied].sum()
+
+    def _logits(self, ids: Any, places: dict[str, Any], rows: Any) -> Any:
+        """Return the logits of the tokens in `rows` (bool, the shape of `ids`)."""
+        if self.settings.sharded:  # its weights are gathered by the whole model's call alone
+            return self.model(input_ids=ids, use_cache=False, **places).logits[rows]
+        hidden = trunk(self.model)(ids, use_cache=False, **places).last_hidden_state
+        return self.model.get_output_embeddings()(hidden[rows])
 
     def _autocast(self) -> Any:
         import torch
@@ -118,11 +144,16 @@ class Trainer:
         return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
 
     def _sum_gradients(self) -> None:
-        if self.team.size == 1:
+        if self.team.size == 1 or self.settings.sharded:
             return
         import torch
 
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = []
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                if parameter.grad is None:  # this process was given nothing to do
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
         flat = torch.cat([g.reshape(-1) for g in gradients])
         self.team.sum(flat)
         at = 0
@@ -138,17 +169,28 @@ class Trainer:
         ordered = sorted(self._held_out, key=len, reverse=True)
         parts = [ordered[i : i + 32] for i in range(0, len(ordered), 32)]
         total, loss, tokens = Score(), 0.0, 0
-        label = f"evaluate-{self.progress.step}"
-        for part in self.team.share(label, parts):
-            batch = batch_of(part)
+        for part in self._parts(parts):
+            batch = batch_of(part or parts[0])
             with torch.no_grad():
-                loss += float(self._losses(batch)[0])
-            tokens += int(batch.in_reply.sum())
-            total += score(self.model, self.form, self.vocabulary, part, self.settings.model.context)
+                summed = float(self._losses(batch)[0])
+            scored = self._score(part or parts[0])
+            if part is not None:
+                loss, tokens, total = loss + summed, tokens + int(batch.in_reply.sum()), total + scored
         counts = torch.tensor([loss, tokens, *asdict(total).values()], dtype=torch.float64)
         self.team.sum(counts)
         loss, tokens, *fields = counts.tolist()
         return {"held_out_loss": loss / tokens, **Score(*fields).metrics()}
+
+    def _parts(self, parts: list[list[Example]]) -> Iterator[list[Example] | None]:
+        """Yield this process's parts; None to take part in another's pass for nothing."""
+        if self.settings.sharded:
+            yield from turns(self.team, parts)
+        else:
+            yield from self.team.share(f"evaluate-{self.progress.step}", parts)
+
+    def _score(self, part: list[Example]) -> Score:
+        context, together = self.settings.model.context, self.settings.sharded
+        return score(self.model, self.form, self.speller, part, context, together=together)
 
     def _note(self, report: Report, scores: dict[str, float]) -> None:
         p, (reply, trained, prompt, prompted) = self.progress, self.progress.recent
@@ -167,7 +209,7 @@ class Trainer:
         if self.team.rank == 0:
             self.out.mkdir(parents=True, exist_ok=True)
             write_curves(self.out, p.curve)
-            report(p.curve[-1])
+        report(p.curve[-1])
 
     def _is_due(self, every: int) -> bool:
         step = self.progress.step
@@ -175,24 +217,38 @@ class Trainer:
 
     def _keep(self, minutes: float) -> None:
         """Write a checkpoint where one is due; one process does."""
-        if self.team.rank == 0 and time.monotonic() - self._saved >= 60 * minutes:
-            save_checkpoint(self.out, self.settings, self.model, self.optimiser, self.progress)
+        due = time.monotonic() - self._saved >= 60 * minutes
+        if self.settings.sharded:  # gathering weights takes every process
+            due = bool(self.team.sum(torch_flag(due and self.team.rank == 0)).item())
+        if due and (self.team.rank == 0 or self.settings.sharded):
+            save_checkpoint(
+                self.out, self.settings, self.model, self.optimiser, self.progress, self.team.rank
+            )
             self._saved = time.monotonic()
 
     def _any(self, flag: bool) -> bool:
         """Return whether any process says so."""
-        if self.team.size == 1:
-            return flag
-        import torch
-
-        return bool(self.team.sum(torch.tensor([float(flag)])).item())
+        return flag if self.team.size == 1 else bool(self.team.sum(torch_flag(flag)).item())
 
     def export(self) -> Path:
         """Write the model as a folder that vLLM loads, and return it."""
         folder = self.out / "model"
-        if self.team.rank == 0:
+        if self.settings.sharded:
+            states = whole_state(self.model, self.optimiser)
+            if self.team.rank == 0:
+                plain = make(self.settings.model, self.settings.seed)
+                plain.load_state_dict(states[0])
+                save(plain, self.settings.model, folder)
+        elif self.team.rank == 0:
             save(self.model, self.settings.model, folder)
         return folder
+
+
+def torch_flag(flag: bool) -> Any:
+    """Return a flag as a tensor that can be summed."""
+    import torch
+
+    return torch.tensor([float(flag)])
 
 
 def _groups(model: Any, settings: OptimiserSettings) -> list[dict[str, Any]]:
@@ -232,11 +288,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     settings = parse(TrainSettings, ["--config", settings_file], prog="ktray.seqcoder.loop", description="")
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    trainer = Trainer(
-        settings, Path(out), joined("gloo", rank, size), load_hashes(hashes[0] if hashes else "")
-    )
+    team = joined("gloo", rank, size)
+    trainer = Trainer(settings, Path(out), team, Sources(exclude=hashes[0] if hashes else ""))
     with until_signalled() as stop:
-        trainer.run(lambda row: print(_line(row), flush=True), stop)
+        trainer.run(lambda row: print(_line(row), flush=True) if rank == 0 else None, stop)
     trainer.export()
     trainer.team.wait()
     return 0

@@ -6,6 +6,7 @@ positions and pointers start as waves, so that neighbours are alike and a pointe
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 
 from ktray.config import option
 from ktray.errors import ConfigError
+from ktray.rundir import write_json
 from ktray.seqcoder.forms import form_called
-from ktray.seqcoder.tokens import Vocabulary, save_tokenizer
+from ktray.seqcoder.tokens import Speller, TextSpeller, Vocabulary, save_tokenizer
 
 ARCHITECTURES = ("gpt2", "llama")
-#: Amplitude of waves in embeddings, and the standard deviation of everything else.
-_AMPLITUDE, _NOISE = 0.1, 0.02
+#: Amplitude of waves in embeddings.
+_AMPLITUDE = 0.1
+#: Tells in a model's folder that it is ours, and in which form it writes.
+_OURS = "seqcoder.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,65 @@ class ModelSettings:
             raise ConfigError("model.lora adapts a model that is there; name it with --model.start")
 
     def vocabulary(self) -> Vocabulary:
-        """Return the model's words."""
+        """Return the words of a model from scratch."""
         return Vocabulary.of(form_called(self.form), self.context)
+
+    def speller(self) -> Speller:
+        """Return the words of the model: our own, or those of an ordinary model's tokenizer."""
+        if not self.start or (Path(self.start) / _OURS).exists():
+            return self.vocabulary()
+        from transformers import AutoTokenizer
+
+        try:
+            return TextSpeller(AutoTokenizer.from_pretrained(self.start))
+        except (OSError, ValueError) as error:
+            raise _not_loaded(self.start, error) from error
+
+
+def make(settings: ModelSettings, seed: int) -> Any:
+    """Return the model to be trained: from scratch, or the one to go on from, with adapters where asked for.
+
+    Raises ConfigError where there is no such model.
+    """
+    if not settings.start:
+        return build(settings, seed)
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    _check_form(settings)
+    torch.manual_seed(seed)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(settings.start, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(settings.start, error) from error
+    if not settings.lora:
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    adapters = LoraConfig(r=settings.lora, lora_alpha=2 * settings.lora, target_modules="all-linear")
+    return get_peft_model(model, adapters)
+
+
+def _check_form(settings: ModelSettings) -> None:
+    """Raise ConfigError where a model of ours is to go on in another form or context than its own."""
+    ours = Path(settings.start) / _OURS
+    if ours.exists():
+        own = json.loads(ours.read_text(encoding="utf-8"))
+        if (own["form"], own["context"]) != (settings.form, settings.context):
+            raise ConfigError(
+                f"{settings.start} writes {own['form']} with a context of {own['context']}; give "
+                f"--model.form {own['form']} --model.context {own['context']}"
+            )
+
+
+def _not_loaded(start: str, error: Exception) -> ConfigError:
+    return ConfigError(f"model {start!r} cannot be loaded: {' '.join(str(error).split())[:200]}")
+
+
+def trunk(model: Any) -> Any:
+    """Return the part of a model that makes hidden states, adapters included."""
+    whole = model.get_base_model() if hasattr(model, "peft_config") else model
+    return whole.base_model
 
 
 def build(settings: ModelSettings, seed: int) -> Any:
@@ -145,5 +206,13 @@ def save(model: Any, settings: ModelSettings, folder: Path) -> None:
 
     import torch
 
-    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    whole = copy.deepcopy(model)
+    if hasattr(whole, "peft_config"):
+        whole = whole.merge_and_unload()
+    whole.to(torch.bfloat16).save_pretrained(folder)
+    speller = settings.speller()
+    if isinstance(speller, TextSpeller):
+        speller.tokenizer.save_pretrained(folder)
+        return
     save_tokenizer(settings.vocabulary(), settings.context, folder)
+    write_json(folder / _OURS, {"form": settings.form, "context": settings.context})

@@ -14,7 +14,7 @@ from ktray.errors import ProgramError
 from ktray.priors.uniform import published_bits
 from ktray.seqcoder.forms import Form
 from ktray.seqcoder.stream import Example
-from ktray.seqcoder.tokens import Vocabulary
+from ktray.seqcoder.tokens import Speller
 
 #: Tokens of the longest reply that is waited for.
 MOST_TOKENS = 96
@@ -22,10 +22,12 @@ MOST_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Counts that add up over processes: sequences, correct ones, executable ones, bits by the paper."""
+    """Counts that add up over processes: sequences, correct replies, those of them that are shorter than
+    their sequence, executable replies, bits by the paper."""
 
     sequences: int = 0
     correct: int = 0
+    shorter: int = 0
     executable: int = 0
     bits: float = 0.0
     raw_bits: float = 0.0
@@ -35,10 +37,12 @@ class Score:
         return Score(**{name: a[name] + b[name] for name in a})
 
     def metrics(self) -> dict[str, float]:
-        """Return accuracy, share of executable replies and CompressionRate (raw where not correct)."""
+        """Return the shares of correct, shorter and executable replies, and CompressionRate (raw where a
+        reply is not correct). Accuracy alone says little: a literal is correct too."""
         n = max(1, self.sequences)
         return {
             "accuracy": self.correct / n,
+            "shorter": self.shorter / n,
             "executable": self.executable / n,
             "compression_rate": self.bits / max(1.0, self.raw_bits),
         }
@@ -50,19 +54,21 @@ def score_reply(form: Form, reply: str, example: Example) -> Score:
     try:
         program = parse(form.program_text(reply, example.values.tolist()))
     except ProgramError:
-        return Score(1, 0, 0, 1 + raw, raw)
+        return Score(1, 0, 0, 0, 1 + raw, raw)
     made = interpret(program).values
     correct = made is not None and np.array_equal(made, example.values)
     bits = 1 + (published_bits(program) if correct else raw)
-    return Score(1, int(correct), int(made is not None), bits, raw)
+    return Score(1, int(correct), int(correct and bits <= raw), int(made is not None), bits, raw)
 
 
-def generate(model: Any, vocabulary: Vocabulary, examples: Sequence[Example], context: int) -> list[str]:
-    """Return the greedy replies to examples, generated together."""
+def generate(
+    model: Any, speller: Speller, examples: Sequence[Example], context: int, *, together: bool = False
+) -> list[str]:
+    """Return the greedy replies to examples, generated at once; `together`: all processes must take part."""
     import torch
 
     width = max(len(e.prompt) for e in examples)
-    ids = np.full((len(examples), width), vocabulary.pad, np.int64)
+    ids = np.full((len(examples), width), speller.pad, np.int64)
     mask = np.zeros((len(examples), width), np.int64)
     for row, example in enumerate(examples):
         ids[row, width - len(example.prompt) :] = example.prompt
@@ -73,16 +79,25 @@ def generate(model: Any, vocabulary: Vocabulary, examples: Sequence[Example], co
             attention_mask=torch.from_numpy(mask).to(model.device),
             max_new_tokens=max(1, min(MOST_TOKENS, context - width)),
             do_sample=False,
-            pad_token_id=vocabulary.pad,
-            eos_token_id=vocabulary.end,
+            synced_gpus=together,
+            pad_token_id=speller.pad,
+            eos_token_id=speller.end,
         )
-    return [vocabulary.text(row[width:].tolist()) for row in made]
+    return [speller.text(row[width:].tolist()) for row in made]
 
 
-def score(model: Any, form: Form, vocabulary: Vocabulary, examples: Sequence[Example], context: int) -> Score:
+def score(
+    model: Any,
+    form: Form,
+    speller: Speller,
+    examples: Sequence[Example],
+    context: int,
+    *,
+    together: bool = False,
+) -> Score:
     """Return the greedy score on examples (of like length, best)."""
     model.eval()
-    replies = generate(model, vocabulary, examples, context)
+    replies = generate(model, speller, examples, context, together=together)
     model.train()
     total = Score()
     for reply, example in zip(replies, examples, strict=True):

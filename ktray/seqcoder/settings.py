@@ -63,6 +63,8 @@ class TrainSettings:
     data: StreamSettings = option(StreamSettings(), "the pairs")
     optimiser: OptimiserSettings = option(OptimiserSettings(), "how weights move")
     precision: str = option("float32", "arithmetic of passes: float32, bfloat16 (weights stay float32)")
+    recompute: bool = option(False, "keep no activations but compute them again: less memory, slower")
+    sharded: bool = option(False, "spread weights over the processes (FSDP), for models too large for one")
     seed: int = option(0, "seed of the first weights")
     checkpoint_minutes: float = option(10.0, "minutes between checkpoints")
     evaluate_every: int = option(500, "steps between evaluations (0: never)")

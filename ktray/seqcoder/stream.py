@@ -6,6 +6,7 @@ every step sees all lengths. No state is kept: a run that goes on at step n sees
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 from ktray.config import option
 from ktray.corpora.pairs import sequence_hash
 from ktray.corpora.synthetic import preset, sample_columns
-from ktray.dsl.encoded import decode_program
+from ktray.dsl.encoded import decode_program, encode_program
+from ktray.dsl.parser import parse
 from ktray.errors import ConfigError, ProgramError
 from ktray.seqcoder.forms import Form
-from ktray.seqcoder.tokens import Ids, Vocabulary
+from ktray.seqcoder.sources import Sources
+from ktray.seqcoder.tokens import Ids, Speller
 
 #: Seeds of held-out pairs, out of reach of a run's own.
 HELD_OUT_SEED = 1 << 40
+_NONE = Sources()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class StreamSettings:
     pairs: int = option(64, "pairs a step, over all processes")
     groups: int = option(4, "groups of like length that a step is cut into")
     chunk: int = option(8, "steps a chunk; longer chunks pad less")
+    packing: bool = option(False, "fill rows of the model's context with pairs, instead of like lengths")
     seed: int = option(0, "seed of the pairs")
 
     def __post_init__(self) -> None:
@@ -75,27 +80,31 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Padded examples, arrays of shape (n, length): `targets[:, i]` is what follows `ids[:, i]`, and the
-    masks tell where it is a value of the prompt or a token of the reply."""
+    masks tell where it is a value of the prompt or a token of the reply. `positions` are None where each
+    row is one example, from position 0 on."""
 
     ids: Ids
     targets: Ids
     in_prompt: NDArray[np.bool_]
     in_reply: NDArray[np.bool_]
+    positions: Ids | None = None
 
 
 class PairStream:
-    """Draws examples; `excluded` are the sorted hashes of sequences never to be drawn."""
+    """Draws examples; `sources` tells what is never drawn, and what is trained on beside."""
 
     def __init__(
         self,
         settings: StreamSettings,
         form: Form,
-        vocabulary: Vocabulary,
+        speller: Speller,
         context: int,
-        excluded: NDArray[np.uint64],
+        sources: Sources = _NONE,
     ) -> None:
-        self._settings, self._form, self._vocabulary = settings, form, vocabulary
-        self._context, self._excluded = context, excluded
+        self._settings, self._form, self._speller = settings, form, speller
+        self._context, self._excluded = context, sources.excluded()
+        self._own = self._spelled(sources.own_pairs())
+        self._share = sources.share if self._own else 0.0
         self._made: tuple[int, list[list[Batch]]] = (-1, [])
 
     def step(self, step: int) -> list[Batch]:
@@ -109,6 +118,8 @@ class PairStream:
         s = self._settings
         examples = sorted(self._chunk(chunk), key=len, reverse=True)
         size = s.pairs // s.groups
+        if s.packing:
+            return [list(pack(examples[i :: s.chunk], self._context, s.groups)) for i in range(s.chunk)]
         batches = [batch_of(examples[i : i + size]) for i in range(0, len(examples), size)]
         rng = np.random.default_rng([s.seed, chunk])
         orders = [rng.permutation(s.chunk) + quantile * s.chunk for quantile in range(s.groups)]
@@ -116,14 +127,26 @@ class PairStream:
 
     def _chunk(self, chunk: int) -> list[Example]:
         s = self._settings
-        return self.draw(s.preset_of(chunk), s.seed, chunk, s.pairs * s.chunk)
+        wanted = s.pairs * s.chunk
+        own = round(wanted * self._share)
+        drawn = self.draw(s.preset_of(chunk), s.seed, chunk, wanted - own) if own < wanted else []
+        rng = np.random.default_rng([s.seed, chunk, 1])
+        return [*drawn, *(self._own[i] for i in rng.integers(0, max(1, len(self._own)), own))]
+
+    def _spelled(self, pairs: Sequence[tuple[bytes, str]]) -> list[Example]:
+        """Return pairs as examples, those left out that the form or the context has no room for."""
+        made = (
+            self._example(encode_program(parse(text)), np.frombuffer(values, np.uint8))
+            for values, text in pairs
+        )
+        return [example for example in made if example is not None]
 
     def draw(self, name: str, seed: int, shard: int, wanted: int) -> list[Example]:
         """Return the first `wanted` pairs of a preset's shard that are not excluded and fit the model."""
         spare = max(8, wanted // 8)
         while True:
             pairs = sample_columns(preset(name), seed, shard, wanted + spare)
-            found = [e for row in pairs.rows() if (e := self._example(*row)) is not None]
+            found = [e for row in pairs.rows() if (e := self._example(row[0].tolist(), row[1])) is not None]
             if len(found) >= wanted:
                 return found[:wanted]
             spare *= 2
@@ -132,14 +155,14 @@ class PairStream:
         """Return pairs of the published distribution from a seed of their own."""
         return self.draw("published", HELD_OUT_SEED, 0, wanted)
 
-    def _example(self, flat: NDArray[np.int32], values: NDArray[np.uint8]) -> Example | None:
+    def _example(self, flat: list[int], values: NDArray[np.uint8]) -> Example | None:
         if len(values) + 4 > self._context or _holds(self._excluded, sequence_hash(values.tobytes())):
             return None
         try:
-            reply = self._vocabulary.reply(self._form.words(decode_program(flat.tolist())))
+            reply = self._speller.reply(self._form, decode_program(flat))
         except ProgramError:
             return None
-        example = Example(self._vocabulary.prompt(values), reply, values)
+        example = Example(self._speller.prompt(values), reply, values)
         return example if len(example) <= self._context else None
 
 
@@ -148,16 +171,58 @@ def _holds(hashes: NDArray[np.uint64], one: int) -> bool:
     return at < len(hashes) and int(hashes[at]) == one
 
 
+def pack(examples: Sequence[Example], length: int, groups: int) -> Iterator[Batch]:
+    """Yield examples as at most `groups` batches of rows of `length` tokens; a row holds whole examples, each
+    from position 0 on, so that a model that masks by position keeps them apart."""
+    rows: list[list[Example]] = []
+    for example in sorted(examples, key=len, reverse=True):
+        row = next((r for r in rows if sum(map(len, r)) + len(example) <= length), None)
+        if row is None:
+            rows.append([example])
+        else:
+            row.append(example)
+    size = -(-len(rows) // groups)
+    for i in range(0, len(rows), size):
+        yield _packed(rows[i : i + size], length)
+
+
+def _packed(rows: Sequence[Sequence[Example]], length: int) -> Batch:
+    shape = (len(rows), length)
+    batch = Batch(
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.bool_),
+        np.zeros(shape, np.bool_),
+        np.zeros(shape, np.int64),
+    )
+    for row, examples in enumerate(rows):
+        at = 0
+        for example in examples:
+            _write(batch, row, at, example)
+            at += len(example) - 1
+    return batch
+
+
+def _write(batch: Batch, row: int, at: int, example: Example) -> None:
+    """Write an example into a row from column `at` on; its last token is a target alone."""
+    tokens = np.concatenate((example.prompt, example.reply))
+    n, prompt = len(tokens) - 1, len(example.prompt)
+    batch.ids[row, at : at + n], batch.targets[row, at : at + n] = tokens[:-1], tokens[1:]
+    batch.in_prompt[row, at : at + prompt - 2] = True
+    batch.in_reply[row, at + prompt - 1 : at + n] = True
+    if batch.positions is not None:
+        batch.positions[row, at : at + n] = np.arange(n)
+
+
 def batch_of(examples: list[Example]) -> Batch:
     """Return examples as one batch."""
-    length = max(map(len, examples)) - 1
-    shape = (len(examples), length)
-    ids, targets = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    in_prompt, in_reply = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    shape = (len(examples), max(map(len, examples)) - 1)
+    batch = Batch(
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.bool_),
+        np.zeros(shape, np.bool_),
+    )
     for row, example in enumerate(examples):
-        tokens = np.concatenate((example.prompt, example.reply))
-        n, prompt = len(tokens) - 1, len(example.prompt)
-        ids[row, :n], targets[row, :n] = tokens[:-1], tokens[1:]
-        in_prompt[row, : prompt - 2] = True
-        in_reply[row, prompt - 1 : n] = True
-    return Batch(ids, targets, in_prompt, in_reply)
+        _write(batch, row, 0, example)
+    return batch

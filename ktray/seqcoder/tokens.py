@@ -9,17 +9,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ktray.dsl.program import DslProgram
 from ktray.errors import ProgramError
+from ktray.proposers.prompting import load_template
 from ktray.seqcoder.forms import Form
+from ktray.sequences import Values
 
 PAD, END, UNKNOWN, OPEN, CLOSE = "<pad>", "<end>", "<unknown>", "[", "]"
 SPECIAL = (PAD, END, UNKNOWN)
 Ids = NDArray[np.int64]
+
+
+class Speller(Protocol):
+    """What turns sequences and programs into tokens, and replies into text."""
+
+    @property
+    def pad(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    def prompt(self, values: Values) -> Ids: ...
+    def reply(self, form: Form, program: DslProgram) -> Ids: ...
+    def text(self, ids: Sequence[int]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -64,14 +79,14 @@ class Vocabulary:
             raise ProgramError(f"{word[:40]!r} is not a word of the model's vocabulary")
         return found
 
-    def prompt(self, values: Sequence[int] | NDArray[np.uint8]) -> Ids:
+    def prompt(self, values: Values) -> Ids:
         """Return the ids of a prompt, shape (len(values) + 2,)."""
         middle = np.asarray(values, np.int64) + self.first_value
         return np.concatenate(([self.id_of(OPEN)], middle, [self.id_of(CLOSE)]))
 
-    def reply(self, words: Sequence[str]) -> Ids:
-        """Return the ids of a reply and its end. Raises ProgramError for an unknown word."""
-        return np.array([*map(self.id_of, words), self.end], np.int64)
+    def reply(self, form: Form, program: DslProgram) -> Ids:
+        """Return the ids of a program in a form, and the end. Raises ProgramError for an unknown word."""
+        return np.array([*map(self.id_of, form.words(program)), self.end], np.int64)
 
     def text(self, ids: Sequence[int]) -> str:
         """Return the words of a reply up to its end, joined by spaces."""
@@ -102,6 +117,41 @@ def fast_tokenizer(vocabulary: Vocabulary, context: int) -> Any:
         model_max_length=context,
         clean_up_tokenization_spaces=False,
     )
+
+
+@dataclass(frozen=True)
+class TextSpeller:
+    """The words of an ordinary model: its own tokenizer, on the prompt that its form is sampled with."""
+
+    tokenizer: Any
+
+    @property
+    def pad(self) -> int:
+        """The id of padding; the end's where there is none."""
+        return self.end if self.tokenizer.pad_token_id is None else int(self.tokenizer.pad_token_id)
+
+    @property
+    def end(self) -> int:
+        """The id that ends a reply."""
+        return int(self.tokenizer.eos_token_id)
+
+    def prompt(self, values: Values) -> Ids:
+        """Return the ids of the `dsl` prompt, through the chat template where there is one."""
+        system, user = load_template("dsl").fill(values)
+        if self.tokenizer.chat_template:
+            messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+            text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            return np.array(self.tokenizer(text, add_special_tokens=False)["input_ids"], np.int64)
+        return np.array(self.tokenizer(f"{system}\n\n{user}")["input_ids"], np.int64)
+
+    def reply(self, form: Form, program: DslProgram) -> Ids:
+        """Return the ids of a program's text and of the end."""
+        text = "\n" + form.text(program)
+        return np.array([*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.end], np.int64)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of a reply."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
 def save_tokenizer(vocabulary: Vocabulary, context: int, folder: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_placeholder_of_a_shipped_prompt_is_filled(name: str) -> None:
     extra = {"program": "PROGRAM", "outcome": "OUTCOME", "prefix": 2, "output": "OUTPUT"}
     template = load_template(name)
     system, user = template.fill(VALUES, **extra)
-    assert system
+    assert system or template.form  # a model of our own knows what it is asked
     assert "[5, 6, 7, 200]" in user
     assert not re.search(r"\{[a-z]+\}", system + user)
     assert template.language in set(Language)
