@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
-from operator import add, sub
+from operator import add, mul, sub, xor
 
 from ktray.dsl.program import Argument
+from ktray.errors import ConfigError
 
 #: Every integer in a program, and every intermediate value, stays below this magnitude, so int64 holds it.
 INTEGER_BOUND = 1 << 62
@@ -45,6 +46,8 @@ class Param(Enum):
     INDEX = "index"  # a position in a list
     COUNT = "count"  # a number of elements to keep
     CONSTANT = "constant"  # an operand of arithmetic
+    MODULUS = "modulus"  # what a recurrence counts up to (second dialect)
+    LENGTH = "length"  # how long a list is made (second dialect)
 
 
 #: Parameter kinds whose arguments are integers in the text.
@@ -209,6 +212,65 @@ def _size_of_both(a: List, b: List) -> int:
     return len(a) + len(b)
 
 
+def _recurrence(start: List, factors: List, add: int, modulus: int, length: int) -> List:
+    if len(factors) > len(start):
+        raise ValueError("a recurrence needs as many first elements as factors")
+    made = list(start[: max(length, 0)])
+    while len(made) < length:
+        made.append((sum(map(mul, factors, reversed(made))) + add) % modulus)
+    return made
+
+
+def _fill(seq: List, length: int) -> List:
+    return (seq * (length // len(seq) + 1))[: max(length, 0)]
+
+
+def _automaton(rule: int, seq: List, rows: int) -> List:
+    row, made = [x & 1 for x in seq], list[int]()
+    for _ in range(rows):
+        made += row
+        around = [0, *row, 0]
+        row = [rule >> (4 * a + 2 * b + c) & 1 for a, b, c in zip(around, row, around[2:], strict=False)]
+    return made
+
+
+def _grow(even: List, odd: List, length: int) -> List:
+    made, at = list(even), 1
+    while at < len(made) < length:
+        made += odd if made[at] & 1 else even
+        at += 1
+    return made[: max(length, 0)]
+
+
+def _digit_sum(seq: List, base: int) -> List:
+    if base < 2 or (seq and min(seq) < 0):
+        raise ValueError("digits need a base of 2 or more, and no negative elements")
+    sums = []
+    for x in seq:
+        total = 0
+        while x:
+            x, digit = divmod(x, base)
+            total += digit
+        sums.append(total)
+    return sums
+
+
+def _xor_lists(a: List, b: List) -> List:
+    return list(map(xor, a, b))
+
+
+def _divide_item(seq: List, c: int) -> List:
+    return [x // c for x in seq]
+
+
+def _look_up(seq: List, table: List) -> List:
+    return [table[x % len(table)] for x in seq]
+
+
+def _repeat_each(seq: List, counts: List) -> List:
+    return [x for x, count in zip(seq, counts, strict=False) for _ in range(count)]
+
+
 _V, _R = Param.VALUE, Param.REF
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -302,6 +364,89 @@ OPERATIONS: tuple[Operation, ...] = (
         "elements in turn, then the longer list's tail",
         size=_size_of_both,
     ),
+    Operation(
+        "recurrence",
+        21,
+        (Param.LIST, Param.LIST, Param.CONSTANT, Param.MODULUS, Param.LENGTH),
+        _recurrence,
+        "first elements, then x = (factors times the newest elements, newest first, plus a constant) % modulus",
+        26.0,
+        size=lambda start, factors, add, modulus, length: max(0, length) * max(1, len(factors)),
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "fill",
+        22,
+        (_R, Param.LENGTH),
+        _fill,
+        "the list again and again, up to a length",
+        10.0,
+        size=lambda seq, length: length,
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "cellular_automaton",
+        23,
+        (Param.CONSTANT, _R, Param.LENGTH),
+        _automaton,
+        "rows of an elementary cellular automaton one after another, the list's parities first, zeros around",
+        18.0,
+        size=lambda rule, seq, rows: rows * (len(seq) + 1),
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "grow",
+        24,
+        (_R, _R, Param.LENGTH),
+        _grow,
+        "the first list, then for its second, third, ... element the first list again where even, else the other",
+        10.0,
+        size=lambda even, odd, length: length + len(odd),
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "digit_sum",
+        25,
+        (_R, Param.CONSTANT),
+        _digit_sum,
+        "each element's sum of digits in a base",
+        8.0,
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "xor_two_lists",
+        26,
+        (_R, _R),
+        _xor_lists,
+        "exclusive or of pairs, up to the shorter list",
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "divide_item_list",
+        27,
+        (_R, Param.CONSTANT),
+        _divide_item,
+        "each element divided by a constant, rounded down",
+        8.0,
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "look_up",
+        28,
+        (_R, _R),
+        _look_up,
+        "the second list's element at each place that the first names, around its end",
+        dialect=Dialect.DSL2,
+    ),
+    Operation(
+        "repeat_each",
+        29,
+        (_R, _R),
+        _repeat_each,
+        "each element as often as the second list says",
+        size=lambda seq, counts: sum(count for count in counts if count > 0) + len(seq),
+        dialect=Dialect.DSL2,
+    ),
 )
 
 
@@ -314,3 +459,15 @@ def by_name(operations: Iterable[Operation]) -> dict[str, Operation]:
 
 
 BY_NAME: dict[str, Operation] = by_name(OPERATIONS)
+
+
+def find_dialect(name: str) -> Dialect:
+    """Return the dialect called `name`. Raises ConfigError where there is none."""
+    if name not in {dialect.value for dialect in Dialect}:
+        raise ConfigError(f"unknown dialect {name!r}; known: {', '.join(d.value for d in Dialect)}")
+    return Dialect(name)
+
+
+def dialect_of(names: Iterable[str]) -> Dialect:
+    """Return the smallest dialect that has all these operations."""
+    return Dialect.DSL2 if any(BY_NAME[name].dialect is Dialect.DSL2 for name in names) else Dialect.DSL

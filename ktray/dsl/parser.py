@@ -21,6 +21,9 @@ from ktray.dsl.ops import (
 from ktray.dsl.program import Argument, Call, DslProgram, Ref
 from ktray.errors import ProgramError
 
+#: The first line of a text that uses the second dialect; without it, its operations are not known.
+DIALECT_LINE = "# dsl2\n"
+
 #: Longest source text in characters; the sandbox caps Python programs alike.
 MAX_SOURCE = 64 * 1024
 
@@ -124,11 +127,14 @@ def parse(text: str, dialect: Dialect = Dialect.DSL) -> DslProgram:
     """Return the program that `text` spells; raise ProgramError with line and column where it is none.
 
     One call a line, then `output = sequence_N` as the last statement; a name may be assigned again and then
-    means the newer list. Integers stay below 2**62 in magnitude, the text at 65,536 characters.
+    means the newer list. Integers stay below 2**62 in magnitude, the text at 65,536 characters. A text whose
+    first line is DIALECT_LINE is read in the second dialect, others in `dialect`.
     """
     if len(text) > MAX_SOURCE:
         raise ProgramError(f"the program has {len(text)} characters; at most {MAX_SOURCE} are allowed")
-    return _parse_quickly(text) or _parse_rows(text, dialect)
+    return _parse_quickly(text) or _parse_rows(
+        text, Dialect.DSL2 if text.startswith(DIALECT_LINE) else dialect
+    )
 
 
 def _parse_quickly(text: str) -> DslProgram | None:

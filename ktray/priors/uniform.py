@@ -3,13 +3,16 @@
 The published price is kept bit for bit for the paper ledger. The code differs where that price cannot be
 decoded: lists tell their length, ranges of arguments are as wide as published programs need, a value outside
 takes an escape, so that every program has a code. A line's symbol is one of 25: an operation (`filter` with
-each of its predicates), "the output is the last line", "the output is another line".
+each of its predicates), "the output is the last line", "the output is another line". In the second dialect
+there are as many more as it has operations, which makes every line dearer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +23,9 @@ from ktray.dsl.ops import (
     LINE_BITS,
     OPERATIONS,
     PREDICATES,
-    PUBLISHED_FUNCTIONS,
     Dialect,
     Param,
+    find_dialect,
 )
 from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
@@ -41,22 +44,47 @@ RANGES: dict[Param, tuple[int, int]] = {
     Param.INDEX: (0, 254),
     Param.COUNT: (0, 254),
     Param.CONSTANT: (0, 255),
+    Param.MODULUS: (2, 256),
+    Param.LENGTH: (1, 1022),
 }
 LENGTHS = (0, 30)
 
 #: Longest list and program that a decoder takes back: no source text of 64 KB holds more.
 _MAX_LENGTH = 1 << 16
 
-_LINE = PUBLISHED_FUNCTIONS + 1
-_OPS = [op for op in OPERATIONS if op.dialect is Dialect.DSL]
-#: What each line symbol stands for: an operation and, for filter, its predicate.
-_SYMBOLS: list[tuple[str, str | None]] = [
-    (op.name, predicate)
-    for op in _OPS
-    for predicate in ([p.name for p in PREDICATES] if Param.PREDICATE in op.params else [None])
-]
-_LAST, _OTHER = len(_SYMBOLS), len(_SYMBOLS) + 1
-_HEAD: dict[str, int] = {predicate or op: packed(s, _LINE) for s, (op, predicate) in enumerate(_SYMBOLS)}
+
+@dataclass(frozen=True, slots=True)
+class Alphabet:
+    """What the symbols of a line stand for, an operation and, for filter, its predicate; and how each begins."""
+
+    symbols: tuple[tuple[str, str | None], ...]
+    heads: dict[str, int]
+
+    @property
+    def last(self) -> int:
+        """The symbol of "the output is the last line"; the next one is that of another line."""
+        return len(self.symbols)
+
+    @property
+    def size(self) -> int:
+        """How many symbols there are."""
+        return len(self.symbols) + 2
+
+
+def _alphabet(dialect: Dialect) -> Alphabet:
+    symbols = [
+        (op.name, predicate)
+        for op in OPERATIONS
+        for predicate in ([p.name for p in PREDICATES] if Param.PREDICATE in op.params else [None])
+        if op.dialect is Dialect.DSL or dialect is Dialect.DSL2
+    ]
+    heads = {predicate or op: packed(s, len(symbols) + 2) for s, (op, predicate) in enumerate(symbols)}
+    return Alphabet(tuple(symbols), heads)
+
+
+#: The symbols of each dialect; the published one has those of the paper, 25.
+ALPHABETS = {dialect: _alphabet(dialect) for dialect in Dialect}
+_PUBLISHED = ALPHABETS[Dialect.DSL]
 
 
 def _span(bounds: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -68,14 +96,15 @@ def _span(bounds: tuple[int, int]) -> tuple[int, int, int, int]:
 
 _LENGTH_SPAN = _span(LENGTHS)
 _VALUE_SPAN = _span(RANGES[Param.VALUE])
-_SPANS = {op.name: tuple(_span(RANGES[p]) if p in RANGES else None for p in op.params) for op in _OPS}
+_SPANS = {op.name: tuple(_span(RANGES[p]) if p in RANGES else None for p in op.params) for op in OPERATIONS}
 
 
-def put_program(out: list[int], program: DslProgram) -> None:
+def put_program(out: list[int], program: DslProgram, alphabet: Alphabet = _PUBLISHED) -> None:
     """Append the packed symbols of `program`. Raises KeyError for an operation of another dialect."""
+    heads = alphabet.heads
     for i, call in enumerate(program.lines):
-        head = _HEAD.get(call.op)
-        out.append(_HEAD[str(call.args[0])] if head is None else head)
+        head = heads.get(call.op)
+        out.append(heads[str(call.args[0])] if head is None else head)
         for arg, span in zip(call.args, _SPANS[call.op], strict=True):
             if type(arg) is Ref:
                 if i > 1:
@@ -89,7 +118,7 @@ def put_program(out: list[int], program: DslProgram) -> None:
             elif type(arg) is tuple:
                 _put_list(out, arg)
     last = len(program.lines) - 1
-    out.append(packed(_LAST if program.output == last else _OTHER, _LINE))
+    out.append(packed(alphabet.last + (program.output != last), alphabet.size))
     if program.output != last and last > 1:
         out.append(packed(program.output, last))
 
@@ -117,11 +146,11 @@ def _put_list(out: list[int], values: tuple[int, ...]) -> None:
             put_escape(out, value, low, high)
 
 
-def take_program(reader: SymbolReader) -> DslProgram:
+def take_program(reader: SymbolReader, alphabet: Alphabet = _PUBLISHED) -> DslProgram:
     """Return the next program; mirror of `put_program`. Raises ArchiveError where it cannot be one."""
     lines: list[Call] = []
-    while (symbol := reader.take(_LINE)) < _LAST:
-        op, predicate = _SYMBOLS[symbol]
+    while (symbol := reader.take(alphabet.size)) < alphabet.last:
+        op, predicate = alphabet.symbols[symbol]
         args = [
             predicate if param is Param.PREDICATE and predicate else _take_argument(reader, param, len(lines))
             for param in BY_NAME[op].params
@@ -130,9 +159,9 @@ def take_program(reader: SymbolReader) -> DslProgram:
         if len(lines) > _MAX_LENGTH:
             raise ArchiveError("damaged: a program without an end")
     last = len(lines) - 1
-    if last < (0 if symbol == _LAST else 1):
+    if last < (0 if symbol == alphabet.last else 1):
         raise ArchiveError("damaged: a program that puts out a line it does not have")
-    if symbol == _LAST:
+    if symbol == alphabet.last:
         return DslProgram(tuple(lines), last)
     return DslProgram(tuple(lines), reader.take(last) if last > 1 else 0)
 
@@ -174,22 +203,25 @@ def _parsed(text: str) -> DslProgram | None:
 
 
 class UniformCode:
-    """DSL programs by the uniform code; a text comes back in canonical form."""
+    """DSL programs by the uniform code of a dialect; a text comes back in canonical form."""
+
+    def __init__(self, dialect: Dialect = Dialect.DSL) -> None:
+        self._alphabet = ALPHABETS[dialect]
 
     def published(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the paper's uniform price of each text, inf where it is no program."""
+        """Return the paper's uniform price of each text, inf where it is no program of the published dialect."""
         programs = map(_parsed, texts)
-        return np.array([np.inf if program is None else published_bits(program) for program in programs])
+        return np.array([inf if p is None or not _in(p, _PUBLISHED) else published_bits(p) for p in programs])
 
     def prices(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the bits that the code spends on each text, inf where it is no program."""
+        """Return the bits that the code spends on each text, inf where it is no program of the dialect."""
         codes: list[int] = []
         counts: list[int] = []
         for text in texts:
             program = _parsed(text)
             before = len(codes)
-            if program is not None:
-                put_program(codes, program)
+            if program is not None and _in(program, self._alphabet):
+                put_program(codes, program, self._alphabet)
             counts.append(len(codes) - before)
         return _summed(codes, counts)
 
@@ -197,13 +229,17 @@ class UniformCode:
         """Return the programs one after another, and their bits."""
         codes: list[int] = []
         for text in texts:
-            put_program(codes, parse(text))
+            put_program(codes, parse(text), self._alphabet)
         return encode_symbols(codes), float(symbol_bits(np.array(codes, np.int64)).sum())
 
     def decode(self, data: bytes, n: int) -> list[str]:
         """Return the `n` canonical texts; mirror of `encode`."""
         reader = SymbolReader(data)
-        return [to_text(take_program(reader)) for _ in range(n)]
+        return [to_text(take_program(reader, self._alphabet)) for _ in range(n)]
+
+
+def _in(program: DslProgram, alphabet: Alphabet) -> bool:
+    return all(call.op in alphabet.heads or call.op == "filter" for call in program.lines)
 
 
 def _summed(codes: list[int], counts: list[int]) -> NDArray[np.float64]:
@@ -215,6 +251,6 @@ def _summed(codes: list[int], counts: list[int]) -> NDArray[np.float64]:
     return bits
 
 
-def uniform_prior() -> StaticPrior:
-    """Return the uniform prior."""
-    return StaticPrior("uniform", UniformCode())
+def uniform_prior(dialect: str = "dsl") -> StaticPrior:
+    """Return the uniform prior of a dialect: "dsl", the published one, or "dsl2". Raises ConfigError."""
+    return StaticPrior("uniform", UniformCode(find_dialect(dialect)))

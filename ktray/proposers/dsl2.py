@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
+from functools import lru_cache
+from itertools import pairwise, product
 
 import numpy as np
 from numba import njit
@@ -86,7 +86,7 @@ def _place(node: Node, lines: dict[Call, int]) -> int:
     return lines.setdefault(Call(node.op, tuple(args)), len(lines))
 
 
-@cache
+@lru_cache(maxsize=1 << 14)
 def _price(node: Node) -> float:
     return float(_CODE.prices([to_text(program_of(node))])[0])
 
@@ -102,7 +102,7 @@ def _cheapest(values: List, depth: int) -> Node:
 def _plain(values: List) -> Iterator[Node]:
     """Yield the published dialect's own short ways of saying a list."""
     n, step = len(values), values[1] - values[0] if len(values) > 1 else 0
-    if any(b - a != step for a, b in zip(values, values[1:], strict=False)) or n < 2:
+    if any(b - a != step for a, b in pairwise(values)) or n < 2:
         return
     if step == 0:
         yield Node("repeat_num", (n, values[0]))
@@ -125,30 +125,57 @@ def _laws(values: List, depth: int) -> Iterator[Node]:
 
 
 @njit(cache=True)
+def _inverse(value: int, modulus: int) -> int:
+    """Return the inverse of a value modulo `modulus`, or 0 where it has none."""
+    for candidate in range(1, modulus):
+        if value * candidate % modulus == 1:
+            return candidate
+    return 0
+
+
+@njit(cache=True)
+def _fits(x: Ints, order: int, modulus: int, found: Ints) -> bool:
+    """Note the constant of a recurrence with the factors found; return whether it is the same everywhere."""
+    constant = -1
+    for i in range(order, len(x)):
+        total = x[i]
+        for k in range(order):
+            total -= found[k] * x[i - 1 - k]
+        total %= modulus
+        if constant >= 0 and total != constant:
+            return False
+        constant = total
+    found[order] = constant
+    return True
+
+
+@njit(cache=True)
 def _linear(x: Ints, order: int, modulus: int, found: Ints) -> bool:
     """Find factors (0..modulus - 1) and a constant with which each element follows from the `order` before it.
 
-    Fills in `found`: the factors, newest first, and the constant. The constant drops out of differences.
+    Fills in `found`: the factors, newest first, and the constant. The constant drops out of differences, and
+    the last factor follows from the others where some difference has an inverse; else all are tried.
     """
-    n = len(x)
-    for code in range(modulus**order):
+    place, inverse = -1, 0
+    for j in range(len(x) - order - 2):
+        inverse = _inverse((x[j + 1] - x[j]) % modulus, modulus)
+        if inverse:
+            place = j
+            break
+    free = order - 1 if inverse else order
+    if free > 2:
+        return False
+    for code in range(modulus**free):
         rest = code
-        for k in range(order):
+        for k in range(free):
             found[k] = rest % modulus
             rest //= modulus
-        fits = True
-        constant = -1
-        for i in range(order, n):
-            total = x[i]
-            for k in range(order):
-                total -= found[k] * x[i - 1 - k]
-            total %= modulus
-            if constant >= 0 and total != constant:
-                fits = False
-                break
-            constant = total
-        if fits:
-            found[order] = constant
+        if inverse:
+            total = x[place + order + 1] - x[place + order]
+            for k in range(free):
+                total -= found[k] * (x[place + order - k] - x[place + order - 1 - k])
+            found[free] = total * inverse % modulus
+        if _fits(x, order, modulus, found):
             return True
     return False
 
@@ -290,7 +317,7 @@ def _renamed(values: List, depth: int) -> Iterator[Node]:
 def _runs(values: List, depth: int) -> Iterator[Node]:
     """Runs of equal elements: what they are, and how long."""
     edges = [0, *(i for i in range(1, len(values)) if values[i] != values[i - 1]), len(values)]
-    lengths = tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+    lengths = tuple(b - a for a, b in pairwise(edges))
     if len(lengths) * 2 <= len(values) and max(lengths) < 256:
         kept = tuple(values[i] for i in edges[:-1])
         counts = _cheapest(lengths, depth)

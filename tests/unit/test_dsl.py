@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ktray.dsl.interpreter import DslExecutor, Limits, execute_texts, interpret, run_lines
-from ktray.dsl.ops import BY_NAME, LINE_BITS, OPERATIONS, PREDICATES
-from ktray.dsl.parser import MAX_SOURCE, parse
+from ktray.dsl.ops import BY_NAME, LINE_BITS, OPERATIONS, PREDICATES, Dialect
+from ktray.dsl.parser import DIALECT_LINE, MAX_SOURCE, parse
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import Call, DslProgram, Ref
 from ktray.errors import ProgramError
@@ -50,6 +50,22 @@ SEMANTICS: list[tuple[str, list[int]]] = [
     ("interleave(sequence_1, sequence_2)", [3, 2, 1, 0, 4, 1, 1, 5]),
     ("interleave(sequence_2, sequence_1)", [2, 3, 0, 1, 1, 4, 1, 5]),
 ]
+#: Cases of the second dialect.
+SEMANTICS_2 = [
+    ("recurrence([1, 1], [1, 1], 0, 10, 8)", [1, 1, 2, 3, 5, 8, 3, 1]),
+    ("recurrence([7], [5], 3, 16, 4)", [7, 6, 1, 8]),
+    ("recurrence([1, 2, 3], [1], 0, 256, 2)", [1, 2]),
+    ("fill(sequence_2, 7)", [2, 0, 1, 2, 0, 1, 2]),
+    ("fill(sequence_2, -1)", []),
+    ("cellular_automaton(90, sequence_2, 3)", [0, 0, 1, 0, 1, 0, 1, 0, 1]),
+    ("cellular_automaton(1, sequence_2, -3)", []),
+    ("grow(sequence_2, sequence_1, 9)", [2, 0, 1, 2, 0, 1, 3, 1, 4]),
+    ("digit_sum(sequence_1, 2)", [2, 1, 1, 1, 2]),
+    ("xor_two_lists(sequence_1, sequence_2)", [1, 1, 5]),
+    ("divide_item_list(sequence_1, 2)", [1, 0, 2, 0, 2]),
+    ("look_up(sequence_1, sequence_2)", [2, 0, 0, 0, 1]),
+    ("repeat_each(sequence_1, sequence_2)", [3, 3, 4]),
+]
 PRELUDE = "sequence_1 = set_list([3, 1, 4, 1, 5])\nsequence_2 = set_list([2, 0, 1])\n"
 
 
@@ -62,8 +78,39 @@ def test_semantics(call: str, expected: list[int]) -> None:
     assert values.tolist() == expected
 
 
+@pytest.mark.parametrize(("call", "expected"), SEMANTICS_2)
+def test_semantics_of_the_second_dialect(call: str, expected: list[int]) -> None:
+    text = f"{PRELUDE}sequence_3 = {call}\noutput = sequence_3"
+    with pytest.raises(ProgramError, match="no operation"):
+        parse(text)
+    program = parse(DIALECT_LINE + text)
+    assert parse(text, Dialect.DSL2) == program
+    assert to_text(program) == DIALECT_LINE + text
+    assert run_lines(program)[-1] == expected
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "recurrence([1], [1, 1], 0, 256, 9)",
+        "recurrence([1], [1], 0, 0, 9)",
+        "recurrence([1], [1], 0, 9, 999999999999)",
+        "fill(sequence_3, 9)",
+        "fill(sequence_1, 999999999999)",
+        "cellular_automaton(30, sequence_1, 999999999999)",
+        "grow(sequence_1, sequence_1, 999999999999)",
+        "digit_sum(sequence_1, 1)",
+        "divide_item_list(sequence_1, 0)",
+        "look_up(sequence_1, sequence_3)",
+    ],
+)
+def test_what_the_second_dialect_refuses_is_a_failed_execution(call: str) -> None:
+    text = f"{PRELUDE}sequence_3 = set_list([])\nsequence_4 = {call}\noutput = sequence_4"
+    assert interpret(parse(DIALECT_LINE + text)).failure in {Outcome.RUNTIME_ERROR, Outcome.OUT_OF_MEMORY}
+
+
 def test_semantics_cover_every_operation_and_predicate() -> None:
-    calls = " ".join(call for call, _ in SEMANTICS)
+    calls = " ".join(call for call, _ in SEMANTICS + SEMANTICS_2)
     assert all(f"{op.name}(" in calls for op in OPERATIONS)
     assert all(predicate.name in calls for predicate in PREDICATES)
 

@@ -1,8 +1,9 @@
 """Blocks of entries in one stream, in their order: what each is, then its program or its literal.
 
 Payload: two bytes that tell the counts it began with, a byte for how literals are coded and that way's own
-header, the number and length of the texts (varints), program texts in one deflate stream (Python, and DSL
-programs beyond the model's bounds), the stream.
+header, the number and length of the texts (varints), Python programs in one deflate stream, the same of the DSL
+programs that the model cannot code (the second dialect's, and those beyond its bounds) by the uniform code, the
+stream.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ktray.dsl.interpreter import execute_text
+from ktray.dsl.ops import Dialect
 from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
 from ktray.errors import ArchiveError, ProgramError
@@ -23,11 +25,15 @@ from ktray.priors.adaptive.literals import Way, make_literals, read_way
 from ktray.priors.adaptive.model import FLAG
 from ktray.priors.canonical import variants
 from ktray.priors.texts import deflate_bits, pack_texts, unpack_texts
+from ktray.priors.uniform import UniformCode
 from ktray.programs import Language, Program
 from ktray.sequences import Values
 
-#: What an entry may be: a literal, a DSL program in the stream, a program among the texts (Python, DSL).
-_LITERAL, _DSL, _PYTHON, _DSL_TEXT = range(4)
+#: What an entry may be: a literal, a DSL program in the stream, a Python program, a DSL program apart.
+_LITERAL, _DSL, _PYTHON, _APART = range(4)
+
+#: How DSL programs are coded that the model cannot code.
+APART = UniformCode(Dialect.DSL2)
 
 
 def flat_variants(program: Program) -> list[Flat]:
@@ -64,6 +70,7 @@ class BlockEncoder:
         self._literals = make_literals(way, self._desk)
         self._sized = sized
         self._texts: list[str] = []
+        self._apart: list[str] = []
         self._program_bits = self._literal_bits = 0.0
         self._head = counts.digest().to_bytes(2, "little") + way.header()
 
@@ -77,10 +84,8 @@ class BlockEncoder:
             self._desk.kind(_DSL)
             self._program_bits += self._desk.program(lines)
             self._sink.drain(self._desk)
-        elif (
-            program is not None and deflate_bits(program.text) < literal_bits and _needs_text(program, entry)
-        ):
-            self._add_text(program)
+        elif program is not None and self._outside_pays(program, entry, literal_bits):
+            self._add_outside(program)
         else:
             self._add_literal(entry.values)
             return False
@@ -100,18 +105,31 @@ class BlockEncoder:
     def finish(self, as_program: Sequence[bool]) -> CodedBlock:
         """Return the block."""
         texts = pack_texts(self._texts)
+        apart, apart_bits = APART.encode(self._apart)
         stream = self._sink.finish()
-        payload = self._head + _varint(len(self._texts)) + _varint(len(texts)) + texts + stream
+        payload = self._head + _varint(len(self._texts)) + _varint(len(texts)) + texts
+        payload += _varint(len(self._apart)) + _varint(len(apart)) + apart + stream
         flag_bits = float(self._desk.bits[FLAG])
-        program_bits = self._program_bits + 8 * len(texts)
+        program_bits = self._program_bits + 8 * len(texts) + apart_bits
         return CodedBlock(
             payload, program_bits, self._literal_bits, flag_bits, np.array(as_program, np.bool_)
         )
 
-    def _add_text(self, program: Program) -> None:
-        self._desk.kind(_PYTHON if program.language is Language.PYTHON else _DSL_TEXT)
+    def _outside_pays(self, program: Program, entry: Entry, literal_bits: float) -> bool:
+        """Return whether a program that the model cannot code gives the entry's values and costs less."""
+        if outside_price(program) >= literal_bits:
+            return False
+        if program.language is Language.PYTHON:
+            return True
+        done = execute_text(program.text)
+        good = done.values is not None and np.array_equal(done.values, entry.values)
+        return good and cheapest(Desk(blank_counts()), flat_variants(program)) is None
+
+    def _add_outside(self, program: Program) -> None:
+        python = program.language is Language.PYTHON
+        self._desk.kind(_PYTHON if python else _APART)
         self._sink.drain(self._desk)
-        self._texts.append(program.text)
+        (self._texts if python else self._apart).append(program.text)
 
     def _add_literal(self, values: Values) -> None:
         self._desk.kind(_LITERAL)
@@ -123,16 +141,11 @@ class BlockEncoder:
         self._literal_bits += self._literals.encode(values, self._sink)
 
 
-def _needs_text(program: Program, entry: Entry) -> bool:
-    """Return whether only a text can hold the program: Python, or good DSL beyond the model's bounds."""
+def outside_price(program: Program) -> float:
+    """Return the bits of a program that stands outside the stream; inf where it is none."""
     if program.language is Language.PYTHON:
-        return True
-    done = execute_text(program.text)
-    return (
-        done.values is not None
-        and np.array_equal(done.values, entry.values)
-        and cheapest(Desk(blank_counts()), flat_variants(program)) is None
-    )
+        return deflate_bits(program.text)
+    return float(APART.prices([program.text])[0])
 
 
 class BlockDecoder:
@@ -145,12 +158,13 @@ class BlockDecoder:
                 "restore it with the version that wrote it"
             )
         way, size = read_way(payload[2:])
-        count, at = _read_varint(payload, 2 + size)
-        length, at = _read_varint(payload, at)
-        if at + length > len(payload):
-            raise ArchiveError("damaged: a block's program texts are longer than the block")
-        self._texts = iter(unpack_texts(payload[at : at + length], count))
-        self._desk = Desk(counts, np.frombuffer(payload, dtype=np.uint8)[at + length :])
+        texts, count, at = _read_part(payload, 2 + size)
+        self._texts = iter(unpack_texts(texts, count))
+        apart, count, at = _read_part(payload, at)
+        if count > len(apart):
+            raise ArchiveError("damaged: a block names more programs than its bytes can hold")
+        self._apart = iter(APART.decode(apart, count))
+        self._desk = Desk(counts, np.frombuffer(payload, dtype=np.uint8)[at:])
         self._literals = make_literals(way, self._desk)
         self._run = run
 
@@ -170,11 +184,20 @@ class BlockDecoder:
         if kind == _DSL:
             parsed, values = self._desk.next_program()
             return Program(Language.DSL, to_text(parsed)), values
-        text = next(self._texts, None)
+        text = next(self._texts if kind == _PYTHON else self._apart, None)
         if text is None:
-            raise ArchiveError("damaged: a block has fewer program texts than its entries name")
+            raise ArchiveError("damaged: a block has fewer programs outside its stream than its entries name")
         program = Program(Language.PYTHON if kind == _PYTHON else Language.DSL, text)
         return program, self._run(program)
+
+
+def _read_part(payload: bytes, at: int) -> tuple[bytes, int, int]:
+    """Return a part that begins at `at`, how many programs it holds, and where it ends. Raises ArchiveError."""
+    count, at = _read_varint(payload, at)
+    length, at = _read_varint(payload, at)
+    if at + length > len(payload):
+        raise ArchiveError("damaged: a part of a block is longer than the block")
+    return payload[at : at + length], count, at + length
 
 
 def _varint(value: int) -> bytes:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import lzma
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ktray.dsl.parser import parse
-from ktray.errors import ArchiveError, ProgramError
+from ktray.errors import ArchiveError
 from ktray.literals import PRESETS
 from ktray.ports import CodedBlock, Entry, RunProgram
-from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, cheapest, flat_variants
+from ktray.priors.adaptive.block import BlockDecoder, BlockEncoder, cheapest, flat_variants, outside_price
 from ktray.priors.adaptive.counts import Counts, shipped_counts
 from ktray.priors.adaptive.desk import Desk
 from ktray.priors.adaptive.literals import find_way
 from ktray.priors.adaptive.whole import decode_whole, encode_whole, joined
-from ktray.priors.texts import deflate_bits
 from ktray.programs import Language, Program
 
 #: The first byte of a payload: all literals as one stretch, or programs and literals in one stream.
@@ -67,7 +64,8 @@ class AdaptivePrior:
     def prices(self, programs: Sequence[Program]) -> NDArray[np.float64]:
         """Return the bits of each program's canonical form as the first of a block, without its flag.
 
-        Python programs, and DSL programs beyond the model's bounds, cost 8 x their own raw deflate.
+        Python programs cost 8 x their own raw deflate, DSL programs that the model cannot code (beyond its
+        bounds, or of the second dialect) what the uniform code takes.
         """
         return np.array([self._price(program) for program in programs], dtype=np.float64)
 
@@ -119,7 +117,7 @@ class AdaptivePrior:
 
     def _price(self, program: Program) -> float:
         if program.language is not Language.DSL:
-            return deflate_bits(program.text)
+            return outside_price(program)
         if self._desk is None:
             self._desk = Desk(self._counts)
         lines = self._desk.read(program.text)
@@ -130,7 +128,7 @@ class AdaptivePrior:
         ):
             return bits
         quoted = cheapest(self._desk, flat_variants(program))
-        return quoted[0] if quoted else _text_price(program)
+        return quoted[0] if quoted else outside_price(program)
 
 
 def _stretch_bits(entries: Sequence[Entry]) -> float:
@@ -140,12 +138,3 @@ def _stretch_bits(entries: Sequence[Entry]) -> float:
 
 def _formed(form: bytes, block: CodedBlock) -> CodedBlock:
     return replace(block, payload=form + block.payload)
-
-
-def _text_price(program: Program) -> float:
-    """Return what a DSL program costs as a text; inf where it is none."""
-    try:
-        parse(program.text)
-    except ProgramError:
-        return math.inf
-    return deflate_bits(program.text)
