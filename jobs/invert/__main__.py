@@ -8,6 +8,7 @@
     trace      execute references line by line      reflect  let a model look at its answers again
     translate  traces to reasoning in words         ablate   output formats: tokens and accuracy
     sft        conversations to train on            report   tables, plots, two runs compared
+    check      published outputs, decoding, blinding and formats, counted
     grid       prompts, infer and score over algorithms x tasks x blinding x models x temperatures
 
 Each command tells its options with --help.
@@ -23,7 +24,7 @@ from ktray.config import nearest
 
 COMMANDS = (
     "generate", "prompts", "trace", "translate", "sft", "infer",
-    "score", "reflect", "ablate", "report", "grid",
+    "score", "reflect", "ablate", "report", "grid", "check",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from jobs.invert.shared import ALGORITHMS, algorithm_names, limited_items, requi
 from ktray.config import option
 from ktray.inversion.ablation import format_accuracy, format_tokens
 from ktray.inversion.formats import formats
+from ktray.inversion.reports import plot_formats
 from ktray.inversion.tokens import token_counter
 from ktray.job import console, launch
 from ktray.rundir import write_json
@@ -36,6 +37,7 @@ class Config:
     prompts: Path | None = option(None, "prompts file of a reply log")
     limit: int | None = option(None, "only the first so many inputs")
     out: Path | None = option(None, "JSON file to write the tables to")
+    plot: Path | None = option(None, "image of tokens and accuracy by format (needs matplotlib)")
     json: bool = option(False, "print the metrics as the last line of standard output")
 
 
@@ -53,6 +55,9 @@ def run(config: Config) -> dict[str, Any]:
     }
     if config.out:
         write_json(config.out, metrics)
+    if config.plot:
+        config.plot.parent.mkdir(parents=True, exist_ok=True)
+        plot_formats(config.plot, metrics["tokens"], metrics["accuracy"])
     for rows in metrics.values():
         if rows:
             console.print(_table(rows))

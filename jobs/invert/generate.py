@@ -99,7 +99,8 @@ def _write_coded(path: Path, name: str, items: Sequence[Item]) -> None:
     with committed(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for item in items:
             coded = known.verified(item.text)
-            row = {"input": item.text, "output": coded.code, "side": coded.side, "category": item.category}
+            row = {"algorithm": name, "input": item.text, "output": coded.code, "side": coded.side}
+            row["category"] = item.category
             stream.write(json.dumps(row) + "\n")
 
 

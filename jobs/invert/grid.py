@@ -17,57 +17,34 @@ from typing import Any
 
 from actors.runtime import running
 from jobs.invert.score import summary_table
-from jobs.invert.shared import (
-    ALGORITHMS,
-    TASKS,
-    SamplerConfig,
-    algorithm_names,
-    limited_items,
-    numbers,
-    questions,
-    required,
-    samplers,
-    split_examples,
-    words,
-)
+from jobs.invert.shared import AskingConfig, SamplerConfig, complete, limited_items, required, samplers, words
 from ktray.config import option, to_yaml
 from ktray.errors import ConfigError
 from ktray.inversion.datasets.generate import DatasetSpec, generate
-from ktray.inversion.inference import infer
-from ktray.inversion.prompting import build_prompts
-from ktray.inversion.records import ReplyLog, read_replies, write_prompts
-from ktray.inversion.reports import as_csv, as_markdown, table_rows
+from ktray.inversion.records import read_replies, write_prompts
+from ktray.inversion.reports import as_csv, as_markdown, table_rows, write_text
 from ktray.inversion.scoring import score_replies
 from ktray.inversion.summary import as_json, summarize
 from ktray.inversion.tasks import Item, Prompt
-from ktray.inversion.templates import load_templates
 from ktray.job import console, launch
-from ktray.progress import progress
-from ktray.rundir import RunDirectory, committed, write_json
+from ktray.rundir import RunDirectory, write_json
 from ktray.sequences import content_hash
 from ktray.studies.bootstrap import Bootstrap
 
 
 @dataclass(frozen=True)
-class Config:
-    """The grid's axes, its inputs, and how replies are sampled."""
+class Config(AskingConfig):
+    """The grid's axes, its inputs (drawn where no file is given), and how replies are sampled."""
 
     run: Path | None = option(None, "run directory")
-    inputs: Path | None = option(None, "inputs file (default: drawn from `source`)")
     source: str = option("mixed", "source of drawn inputs")
-    count: int = option(50, "inputs to draw")
-    limit: int | None = option(None, "only the first so many inputs")
-    algorithms: str = option(ALGORITHMS, "comma-separated algorithms")
-    tasks: str = option(TASKS, "comma-separated tasks")
-    blinding: str | int = option("0", "comma-separated blinding levels")
-    formats: str = option("list", "comma-separated output formats")
-    shots: int = option(0, "solved examples in a prompt")
+    count: int = option(50, "inputs to draw, those that become examples included")
+    least: int = option(8, "shortest drawn input in characters")
+    greatest: int = option(300, "longest drawn input in characters")
     models: str = option("oracle", "comma-separated models: oracle, or hub names and folders for the sampler")
     temperatures: str | float = option("0.2", "comma-separated temperatures")
     n: int = option(5, "samples a prompt")
     published: bool = option(False, "also report the published rules")
-    templates: Path | None = option(None, "folder of template files that replace ours")
-    seed: int = option(0, "seed of drawn inputs, examples and intervals")
     sampler: SamplerConfig = option(SamplerConfig(), "the sampler of models other than oracle")
     json: bool = option(False, "print the metrics as the last line of standard output")
 
@@ -77,41 +54,40 @@ def run(config: Config) -> dict[str, Any]:
     path = required(config.run, "run", "run directory")
     if config.n < 1:
         raise ConfigError(f"--n is {config.n}, expected 1 or more")
-    prompts = list(_prompts(config))
+    prompts = config.prompts(_items(config))
     directory = RunDirectory(path, _fingerprint(config, prompts))
     directory.save_config(to_yaml(config), config.seed)
     write_prompts(path / "prompts.jsonl", prompts)
-    cells = {}
+    cells: dict[str, dict[str, Any]] = {}
     with running() if config.sampler.workers > 0 else nullcontext():
         for model in words(config.models):
             for temperature in _temperatures(config):
                 name = f"{Path(model).name}-t{temperature:g}"
+                if name in cells:
+                    raise ConfigError(
+                        f"two cells of the grid are named {name}; run them in directories of their own"
+                    )
                 cells[name] = _cell(config, model, temperature, prompts, path / name)
                 console.print(f"{name}:", summary_table(cells[name]))
     rows = table_rows(cells)
-    _write(path / "report.md", as_markdown(rows))
-    _write(path / "report.csv", as_csv(rows))
+    write_text(path / "report.md", as_markdown(rows))
+    write_text(path / "report.csv", as_csv(rows))
     metrics = {"prompts": len(prompts), "n": config.n, "cells": cells, "run": str(path)}
     directory.save_metrics(metrics)
     return metrics
 
 
-def _prompts(config: Config) -> Sequence[Prompt]:
-    examples, items = split_examples(_items(config), config.shots, config.seed)
-    ways = questions(
-        algorithm_names(config.algorithms),
-        words(config.tasks),
-        numbers(config.blinding, "blinding"),
-        words(config.formats),
-        examples,
-    )
-    return list(build_prompts(items, ways, load_templates(config.templates)))
-
-
 def _items(config: Config) -> list[Item]:
     if config.inputs:
         return limited_items(config.inputs, config.limit)
-    return generate(DatasetSpec(config.source, count=config.count, seed=config.seed))[: config.limit]
+    spec = DatasetSpec(
+        config.source,
+        count=config.count,
+        least=config.least,
+        greatest=config.greatest,
+        seed=config.seed,
+    )
+    return generate(spec)[: config.limit]
 
 
 def _temperatures(config: Config) -> list[float]:
@@ -138,31 +114,13 @@ def _cell(
         name = "vllm" if chosen.name == "oracle" else chosen.name
         engine, endpoint = replace(chosen.engine, model=model), replace(chosen.endpoint, model=model)
         chosen = replace(chosen, name=name, engine=engine, endpoint=endpoint)
-    total = len(prompts) * config.n
-    with (
-        ReplyLog(folder / "replies.jsonl") as log,
-        samplers(chosen) as found,
-        progress(console, folder.name, total, "replies") as advance,
-    ):
-        infer(
-            prompts,
-            config.n,
-            found,
-            chosen.settings(),
-            log,
-            chosen.prompts_at_once(len(prompts)),
-            lambda k: advance(k, ""),
-        )
+    with samplers(chosen) as found:
+        complete(prompts, config.n, found, chosen, folder / "replies.jsonl", folder.name)
     wanted = (r for r in read_replies(folder / "replies.jsonl") if r.sample < config.n)
     scores = score_replies(prompts, wanted)
     metrics = as_json(summarize(scores, Bootstrap(seed=config.seed), config.published))
     write_json(folder / "metrics.json", metrics)
     return metrics
-
-
-def _write(path: Path, text: str) -> None:
-    with committed(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def main(argv: Sequence[str]) -> int:

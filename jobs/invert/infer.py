@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.invert.shared import SamplerConfig, prompts_of, required, samplers
+from jobs.invert.shared import SamplerConfig, complete, prompts_of, required, samplers
 from ktray.config import option
 from ktray.errors import ConfigError
-from ktray.inversion.inference import infer
-from ktray.inversion.records import ReplyLog
 from ktray.job import console, launch
-from ktray.progress import progress
 
 
 @dataclass(frozen=True)
@@ -38,24 +35,9 @@ def run(config: Config) -> dict[str, Any]:
         raise ConfigError(f"--n is {config.n}, expected 1 or more")
     asked = prompts_of(required(config.prompts, "prompts", "prompts file"))
     path = required(config.replies, "replies", "reply log")
-    with (
-        ReplyLog(path) as log,
-        samplers(config.sampler) as found,
-        progress(console, "sampling", len(asked) * config.n, "replies") as advance,
-    ):
-        settings = config.sampler.settings()
-        done = infer(
-            asked,
-            config.n,
-            found,
-            settings,
-            log,
-            config.sampler.prompts_at_once(len(asked)),
-            lambda k: advance(k, ""),
-        )
+    with samplers(config.sampler) as found:
+        done = complete(asked, config.n, found, config.sampler, path)
     console.print(f"{done.added} replies added to the {done.present} in {path}")
-    if done.failed:
-        console.print(f"{done.failed} samples failed and are tried again by the next run: {done.reason}")
     return {
         "prompts": len(asked),
         "present": done.present,

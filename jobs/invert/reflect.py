@@ -15,12 +15,11 @@ from typing import Any
 
 from rich.table import Table
 
-from jobs.invert.shared import SamplerConfig, prompts_of, required, samplers
+from jobs.invert.shared import SamplerConfig, complete, prompts_of, required, samplers
 from ktray.config import option, to_yaml
 from ktray.errors import ConfigError
-from ktray.inversion.inference import infer
 from ktray.inversion.ports import Sampler
-from ktray.inversion.records import ReplyLog, read_replies
+from ktray.inversion.records import read_replies
 from ktray.inversion.reflection import Ask, ReflectionSettings, RoundResult, begin, reflect
 from ktray.inversion.tasks import Prompt, Reply
 from ktray.inversion.templates import load_templates
@@ -78,15 +77,7 @@ def _fingerprint(config: Config) -> dict[str, Any]:
 def _asker(found: Sequence[Sampler], config: Config, folder: Path) -> Ask:
     def ask(prompts: Sequence[Prompt], number: int) -> dict[str, Reply]:
         path = folder / f"round-{number}.jsonl"
-        with ReplyLog(path) as log:
-            infer(
-                prompts,
-                1,
-                found,
-                config.sampler.settings(),
-                log,
-                config.sampler.prompts_at_once(len(prompts)),
-            )
+        complete(prompts, 1, found, config.sampler, path, f"round {number}")
         return {r.prompt_id: r for r in read_replies(path)}
 
     return ask

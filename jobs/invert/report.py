@@ -16,10 +16,9 @@ from typing import Any
 from jobs.invert.shared import required, scores_of, words
 from ktray.config import option
 from ktray.errors import ConfigError
-from ktray.inversion.reports import as_csv, as_markdown, plot_pass_at_k, read_summary, table_rows
-from ktray.inversion.summary import compare, comparison_json
+from ktray.inversion.reports import as_csv, as_markdown, plot_pass_at_k, read_summary, table_rows, write_text
+from ktray.inversion.summary import compare_groups, comparison_json
 from ktray.job import console, launch
-from ktray.rundir import committed
 from ktray.studies.bootstrap import Bootstrap
 
 
@@ -43,13 +42,13 @@ def run(config: Config) -> dict[str, Any]:
         raise ConfigError("no runs given; name their metrics.json files with --metrics")
     summaries = dict(_named(word) for word in words(config.metrics))
     rows = table_rows(summaries)
-    comparisons = {"Comparison": _compared(config)} if config.compare else {}
-    _write(out / "report.md", as_markdown(rows, comparisons))
-    _write(out / "report.csv", as_csv(rows))
+    comparisons = _compared(config) if config.compare else {}
+    write_text(out / "report.md", as_markdown(rows, comparisons))
+    write_text(out / "report.csv", as_csv(rows))
     if config.plots:
         plot_pass_at_k(out / "pass_at_k.png", summaries)
     console.print(f"report of {len(summaries)} runs in {out}")
-    return {"runs": list(summaries), "rows": len(rows), **comparisons, "out": str(out)}
+    return {"runs": list(summaries), "rows": len(rows), "comparisons": comparisons, "out": str(out)}
 
 
 def _named(word: str) -> tuple[str, dict[str, Any]]:
@@ -59,16 +58,13 @@ def _named(word: str) -> tuple[str, dict[str, Any]]:
 
 
 def _compared(config: Config) -> dict[str, Any]:
+    """Return the paired comparisons of the two named runs: all prompts, and each algorithm and task."""
     files = words(config.compare)
     if len(files) != 2:
         raise ConfigError(f"--compare names {len(files)} files; expected two, separated by a comma")
     a, b = (scores_of(Path(f), config.prompts) for f in files)
-    return comparison_json(compare(a, b, Bootstrap(seed=config.seed)))
-
-
-def _write(path: Path, text: str) -> None:
-    with committed(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    found = compare_groups(a, b, Bootstrap(seed=config.seed))
+    return {name: comparison_json(each) for name, each in found.items()}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -15,18 +15,49 @@ from ktray.errors import ConfigError
 from ktray.inversion.algorithms import algorithm
 from ktray.inversion.datasets.files import read_items
 from ktray.inversion.formats import supports
+from ktray.inversion.inference import InferenceResult, infer
 from ktray.inversion.ports import Sampler, SamplingSettings
-from ktray.inversion.prompting import Question
-from ktray.inversion.records import read_prompts, read_replies
+from ktray.inversion.prompting import Question, build_prompts
+from ktray.inversion.records import ReplyLog, read_prompts, read_replies
 from ktray.inversion.sampling import LazySampler, OracleRates, SamplerSpec
 from ktray.inversion.scoring import ScoredReply, score_file, score_replies
 from ktray.inversion.tasks import Item, Prompt, Task, task
+from ktray.inversion.templates import load_templates
+from ktray.job import console
+from ktray.progress import progress
 from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
 
 #: The published way to ask: four algorithms, four tasks.
 ALGORITHMS = "lzw,ae,rle,huffman"
 TASKS = ",".join(Task)
+
+
+@dataclass(frozen=True)
+class AskingConfig:
+    """Which questions to ask about which inputs: what `prompts` and `grid` share."""
+
+    inputs: Path | None = option(None, "inputs file: ours, or a published one")
+    limit: int | None = option(None, "only the first so many inputs")
+    algorithms: str = option(ALGORITHMS, "comma-separated algorithms")
+    tasks: str = option(TASKS, "comma-separated tasks")
+    blinding: str | int = option("0", "comma-separated blinding levels, 0 to 3")
+    formats: str = option("list", "comma-separated output formats")
+    shots: int = option(0, "solved examples in a prompt, taken out of the inputs")
+    templates: Path | None = option(None, "folder of template files that replace ours")
+    seed: int = option(0, "seed of drawn inputs and examples (and of intervals)")
+
+    def prompts(self, items: Sequence[Item]) -> list[Prompt]:
+        """Return every question about every item that is not an example."""
+        examples, asked = split_examples(items, self.shots, self.seed)
+        ways = questions(
+            algorithm_names(self.algorithms),
+            words(self.tasks),
+            numbers(self.blinding, "blinding"),
+            words(self.formats),
+            examples,
+        )
+        return list(build_prompts(asked, ways, load_templates(self.templates)))
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,23 @@ def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
         finally:
             for each in pools:
                 each.close()
+
+
+def complete(
+    prompts: Sequence[Prompt],
+    n: int,
+    found: Sequence[Sampler],
+    config: SamplerConfig,
+    path: Path,
+    label: str = "sampling",
+) -> InferenceResult:
+    """Complete a reply log to n samples of every prompt, with a progress line, and tell what failed."""
+    with ReplyLog(path) as log, progress(console, label, len(prompts) * n, "replies") as advance:
+        batch = config.prompts_at_once(len(prompts))
+        done = infer(prompts, n, found, config.settings(), log, batch, lambda k: advance(k, ""))
+    if done.failed:
+        console.print(f"{done.failed} samples failed and are tried again by the next run: {done.reason}")
+    return done
 
 
 def words(text: str | float) -> list[str]:

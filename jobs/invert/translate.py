@@ -13,16 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.invert.shared import SamplerConfig, required, samplers
+from jobs.invert.shared import SamplerConfig, complete, required, samplers
 from ktray.config import option
 from ktray.errors import ConfigError
-from ktray.inversion.inference import infer
-from ktray.inversion.records import ReplyLog, read_replies
+from ktray.inversion.records import read_replies
 from ktray.inversion.templates import load_templates
 from ktray.inversion.traces import Trace, read_traces
 from ktray.inversion.translation import Translation, translate, translation_prompts, verified_translations
 from ktray.job import console, launch
-from ktray.progress import progress
 from ktray.rundir import committed
 
 
@@ -57,23 +55,9 @@ def run(config: Config) -> dict[str, Any]:
 def _by_model(config: Config, traces: Sequence[Trace], out: Path) -> tuple[int, int]:
     path = config.log or out.with_suffix(".replies.jsonl")
     asked = list(translation_prompts(traces, load_templates(config.templates)))
-    total = len(asked) * config.n
-    with (
-        ReplyLog(path) as log,
-        samplers(config.sampler) as found,
-        progress(console, "translating", total, "replies") as advance,
-    ):
-        settings = config.sampler.settings()
-        infer(
-            asked,
-            config.n,
-            found,
-            settings,
-            log,
-            config.sampler.prompts_at_once(len(asked)),
-            lambda k: advance(k, ""),
-        )
-    return _write(out, verified_translations(asked, read_replies(path))), total
+    with samplers(config.sampler) as found:
+        complete(asked, config.n, found, config.sampler, path, "translating")
+    return _write(out, verified_translations(asked, read_replies(path))), len(asked) * config.n
 
 
 def _write(path: Path, translations: Iterable[Translation]) -> int:

@@ -23,6 +23,9 @@ MAX_ANSWER = 200_000
 MAX_NUMBER = 1000
 
 OPEN, CLOSE = "[ANSWER]", "[/ANSWER]"
+#: How reasoning models mark the beginning and the end of their thinking.
+_THINKING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[THINK]")
+_THOUGHT = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/THINK]")
 _FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 
 
@@ -73,9 +76,7 @@ def answer_block(reply: str) -> tuple[str | None, bool]:
     """Return the text of the last closed answer after any thinking, and True; where none was closed, the
     last opened one and False, since the stop string may have eaten the closing mark.
     """
-    visible = reply.rpartition("</think>")[2] if "</think>" in reply else reply
-    if "<think>" in visible:
-        visible = visible.partition("<think>")[0]
+    visible = _said(reply)
     before, close, _ = visible.rpartition(CLOSE)
     closed = bool(close) and OPEN in before
     _, opened, block = (before if closed else visible).rpartition(OPEN)
@@ -87,7 +88,19 @@ def answer_block(reply: str) -> tuple[str | None, bool]:
 
 def thinking_unclosed(reply: str) -> bool:
     """Return whether a reply opened a thinking block that it never closed."""
-    return reply.rfind("<think>") > reply.rfind("</think>")
+    return any(reply.rfind(mark) >= _thought_end(reply) for mark in _THINKING if mark in reply)
+
+
+def _said(reply: str) -> str:
+    """Return what a reply says after its thinking; before it, where the thinking never ends. A template may
+    open the thinking in the prompt, so that only its end is in the reply."""
+    begin = _thought_end(reply)
+    opened = [at for mark in _THINKING if (at := reply.find(mark, begin)) >= 0]
+    return reply[begin : min(opened, default=len(reply))]
+
+
+def _thought_end(reply: str) -> int:
+    return max(reply.rfind(mark) + len(mark) if mark in reply else 0 for mark in _THOUGHT)
 
 
 def print_answer(value: Value, kind: Kind, format_name: str = "list") -> str:

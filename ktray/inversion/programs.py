@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from ktray.errors import PipelineError
 from ktray.inversion.edits import without_annotations
 from ktray.inversion.kinds import InversionError
 
@@ -37,6 +38,21 @@ def reference_program(function: Callable[..., Any]) -> ReferenceProgram:
     source = without_annotations(textwrap.dedent(inspect.getsource(function)))
     parameters = tuple(inspect.signature(function).parameters)
     return ReferenceProgram(source, function.__name__, parameters)
+
+
+def edited(
+    program: ReferenceProgram, edits: Mapping[str, str], parameters: tuple[str, ...] | None = None
+) -> ReferenceProgram:
+    """Return a program whose text has each key of `edits` replaced by its value: a variant that shares all
+    the rest. Raises PipelineError where a key does not occur exactly once."""
+    source = program.source
+    for old, new in edits.items():
+        if source.count(old) != 1:
+            raise PipelineError(
+                f"{program.function}: {old!r} occurs {source.count(old)} times, expected once"
+            )
+        source = source.replace(old, new)
+    return replace(program, source=source, parameters=parameters or program.parameters)
 
 
 @lru_cache(maxsize=512)

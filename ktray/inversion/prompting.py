@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ktray.errors import PipelineError
 from ktray.inversion import formats
 from ktray.inversion.algorithms import Coded, algorithm
 from ktray.inversion.answers import print_answer
@@ -16,6 +17,9 @@ from ktray.inversion.programs import ReferenceProgram
 from ktray.inversion.tasks import Item, Message, Prompt, Task
 from ktray.inversion.templates import Templates
 from ktray.sequences import content_hash
+
+#: What blinded programs are run on before a prompt shows them: repeats, runs, and more than one byte.
+_PROBE = "ABABABA naïve 数数数 AB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,26 @@ def build_prompt(item: Item, question: Question, templates: Templates) -> Prompt
 
 @lru_cache(maxsize=1024)
 def shown_program(algorithm_name: str, encoder: bool, blinding: int) -> ReferenceProgram:
-    """Return the encoder or decoder at a blinding level, as a prompt shows it."""
+    """Return the encoder or decoder at a blinding level, as a prompt shows it.
+
+    Raises PipelineError where the blinded program, run on a probe, does not do what the original does.
+    """
     known = algorithm(algorithm_name)
     program, plain = (known.encoder, "encode") if encoder else (known.decoder, "decode")
-    return blind(program, known.aliases, blinding, plain)
+    blinded = blind(program, known.aliases, blinding, plain)
+    found = coded(known.name, _PROBE)
+    arguments = (_PROBE,) if encoder else known.decoder_arguments(found.code, found.side)
+    if _outcome(blinded, arguments) != _outcome(program, arguments):
+        raise PipelineError(f"{program.function}: blinding level {blinding} changes what the program does")
+    return blinded
+
+
+def _outcome(program: ReferenceProgram, arguments: tuple[Value, ...]) -> Value:
+    """Return what a program returns, or the type of the error by which it refuses (`ae_float` may)."""
+    try:
+        return program(*arguments)
+    except ValueError as error:
+        return type(error)
 
 
 def text_given(question: Question, item: Item, with_side: bool) -> str:

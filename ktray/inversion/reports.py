@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ktray.inversion.kinds import InversionError
+from ktray.rundir import committed
 
 _COLUMNS = (
     "run", "breakdown", "group", "n", "prompts", "accuracy", "pass_at_1", "pass_at_max", "low", "high",
@@ -41,6 +42,12 @@ def table_rows(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any
     return rows
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with committed(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as CSV with a header."""
     stream = io.StringIO()
@@ -59,24 +66,46 @@ def as_markdown(
     for breakdown in dict.fromkeys(str(r["breakdown"]) for r in rows):
         parts += [f"## By {breakdown}" if breakdown != "total" else "## All replies", ""]
         parts += [*_markdown_table(shown, [r for r in rows if r["breakdown"] == breakdown]), ""]
-    for name, comparison in (comparisons or {}).items():
-        low, high = comparison["interval"]
-        parts += [
-            f"## {name}",
-            "",
-            f"Over {comparison['prompts']} prompts that both answered: {comparison['a']:.4f} and "
-            f"{comparison['b']:.4f}, paired difference {comparison['difference']:+.4f} "
-            f"(interval {low:+.4f} to {high:+.4f}).",
-            "",
+    if comparisons:
+        compared = ("group", "prompts", "a", "b", "difference", "low", "high")
+        rows = [
+            {"group": name, **c, "low": c["interval"][0], "high": c["interval"][1]}
+            for name, c in comparisons.items()
         ]
+        parts += ["## Two runs compared over the prompts that both answered", ""]
+        parts += [*_markdown_table(compared, rows), ""]
     return "\n".join(parts)
 
 
-def plot_pass_at_k(path: Path, summaries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write pass@k against k (log-scaled, with its interval) by algorithm, one panel a run, as an image.
+def plot_formats(
+    path: Path, tokens: Sequence[Mapping[str, Any]], accuracy: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write tokens a code element by format, a panel a tokenizer and a line an algorithm, and, where replies
+    were scored, their accuracy by format in a last panel. Raises InversionError without matplotlib."""
+    pyplot = _pyplot()
+    named = [
+        (n, [r for r in tokens if r["tokenizer"] == n], "tokens_per_element") for n in _tokenizers(tokens)
+    ]
+    named += [("accuracy", list(accuracy), "accuracy")] if accuracy else []
+    figure, panels = pyplot.subplots(1, len(named), figsize=(6 * len(named), 4), squeeze=False)
+    for panel, (title, rows, column) in zip(panels[0], named, strict=True):
+        for algorithm in dict.fromkeys(r["algorithm"] for r in rows):
+            mine = [r for r in rows if r["algorithm"] == algorithm]
+            panel.plot([r["format"] for r in mine], [r[column] for r in mine], marker="o", label=algorithm)
+        panel.tick_params(axis="x", rotation=60)
+        panel.set(title=title, ylabel=column.replace("_", " "))
+        panel.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
 
-    Raises InversionError where matplotlib is not installed.
-    """
+
+def _tokenizers(tokens: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(str(r["tokenizer"]) for r in tokens))
+
+
+def _pyplot() -> Any:
+    """Return matplotlib's pyplot, drawing to files only. Raises InversionError where it is not installed."""
     try:
         import matplotlib
 
@@ -84,6 +113,15 @@ def plot_pass_at_k(path: Path, summaries: Mapping[str, Mapping[str, Any]]) -> No
         from matplotlib import pyplot
     except ImportError:
         raise InversionError("plots need matplotlib, which is not installed; install ktray[plots]") from None
+    return pyplot
+
+
+def plot_pass_at_k(path: Path, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write pass@k against k (log-scaled, with its interval) by algorithm, one panel a run, as an image.
+
+    Raises InversionError where matplotlib is not installed.
+    """
+    pyplot = _pyplot()
     figure, panels = pyplot.subplots(1, len(summaries), figsize=(5 * len(summaries), 4), squeeze=False)
     for panel, (run, summary) in zip(panels[0], summaries.items(), strict=True):
         for name, group in summary["breakdowns"]["algorithm"].items():

@@ -180,19 +180,33 @@ def compare(a: Iterable[ScoredReply], b: Iterable[ScoredReply], bootstrap: Boots
 
     Raises InversionError where they share none.
     """
+    return compare_groups(a, b, bootstrap)["all"]
+
+
+def compare_groups(
+    a: Iterable[ScoredReply], b: Iterable[ScoredReply], bootstrap: Bootstrap
+) -> dict[str, Comparison]:
+    """Return paired comparisons over the questions that both runs answered: `all`, then each algorithm and
+    task. Raises InversionError where they share none."""
     shares_a, shares_b = _accuracies(a), _accuracies(b)
     common = [q for q in shares_a if q in shares_b]
     if not common:
         raise InversionError("the two runs share no prompt; compare runs over the same prompts")
-    ones = np.ones(len(common))
-    rows = np.array([[shares_b[q] - shares_a[q]] for q in common])
+    groups: dict[str, list[Question]] = {"all": common}
+    for question in common:
+        groups.setdefault(f"{question.algorithm}/{question.task}", []).append(question)
+    return {
+        name: _comparison([(shares_a[q], shares_b[q]) for q in members], bootstrap)
+        for name, members in groups.items()
+    }
+
+
+def _comparison(pairs: Sequence[tuple[float, float]], bootstrap: Bootstrap) -> Comparison:
+    rows = np.array([[b - a] for a, b in pairs])
+    ones = np.ones(len(pairs))
     interval = ratio_intervals(rows, ones, ones.astype(np.int64), bootstrap)[0]
     return Comparison(
-        len(common),
-        fmean(shares_a[q] for q in common),
-        fmean(shares_b[q] for q in common),
-        float(rows.mean()),
-        interval,
+        len(pairs), fmean(a for a, _ in pairs), fmean(b for _, b in pairs), float(rows.mean()), interval
     )
 
 

@@ -39,12 +39,14 @@ def task(name: str) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One input text, where it came from, and (in published data) the output that was published."""
+    """One input text, where it came from, and (in published data) the output that was published and the
+    lower-case name of the algorithm that gave it."""
 
     text: str
     category: str = ""
     source: str = ""
     published: Value = None
+    published_by: str = ""
 
     @property
     def id(self) -> str:

@@ -48,8 +48,10 @@ class ModelTokenizer:
             raise InversionError(
                 f"tokenizer {name}: transformers is not installed; install ktray[cpu]"
             ) from None
+        if len(Path(name).parts) > 2 and not Path(name).is_dir():
+            raise InversionError(f"tokenizer {name}: no such folder; give a model folder or a hub name")
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=Path(name).is_dir())
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0][:120]
             raise InversionError(f"tokenizer {name}: {reason}; give a model folder or a hub name") from None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ktray.config import option
 from ktray.errors import ConfigError
@@ -20,11 +21,14 @@ from ktray.samplers.ports import Reply, SampleRequest, SamplingSettings
 
 _KEY, _URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 _PUBLIC = "https://api.openai.com/v1"
+#: Variables that hold the key of a known service, before the general one.
+_KEYS_OF = {"openrouter.ai": "OPENROUTER_API_KEY"}
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """A served model, and how politely it is asked. The key comes from OPENAI_API_KEY or `.env`."""
+    """A served model, and how politely it is asked. The key comes from OPENAI_API_KEY (OPENROUTER_API_KEY
+    for openrouter.ai), in the environment or in `.env`."""
 
     model: str = option("", "name of the model at the endpoint")
     base_url: str = option(
@@ -182,7 +186,8 @@ class Pace:
 
 
 def _key(url: str) -> str:
-    key = from_environment(_KEY)
+    own = [name for host, name in _KEYS_OF.items() if urlsplit(url).hostname == host]
+    key = next(filter(None, map(from_environment, [*own, _KEY])), "")
     if not key and url == _PUBLIC:
         raise ConfigError(f"no key for {url}; set {_KEY} in the environment or in .env, or give {_URL}")
     return key or "none"  # servers of one's own mostly want none, the package wants a text

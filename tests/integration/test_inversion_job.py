@@ -48,7 +48,7 @@ def test_every_command_leads_to_the_next(tmp_path: Path, capsys: pytest.CaptureF
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 384
     report = ["report", "--metrics", tmp_path / "score" / "metrics.json", "--out", tmp_path / "report"]
     compared = invert(capsys, *report, "--compare", f"{log},{log}", "--prompts", prompts)
-    assert compared["Comparison"]["difference"] == 0
+    assert compared["comparisons"]["all"]["difference"] == 0
     looked = invert(
         capsys, "reflect", "--prompts", prompts, "--replies", log, "--run", tmp_path / "again", "--rounds", 2
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ktray.errors import PipelineError
-from ktray.inversion import formats
-from ktray.inversion.algorithms import PUBLISHED, Algorithm, algorithm, algorithms
+from ktray.inversion import formats, prompting
+from ktray.inversion.algorithms import PUBLISHED, algorithm, algorithms
 from ktray.inversion.algorithms.base import make
-from ktray.inversion.blinding import LEVELS, blind, scrub
+from ktray.inversion.blinding import blind, scrub
+from ktray.inversion.checking import AlgorithmCheck, behaviour, check_algorithm
 from ktray.inversion.datasets.files import read_items
 from ktray.inversion.kinds import InversionError, Kind
-from ktray.inversion.programs import ReferenceProgram
+from ktray.inversion.programs import ReferenceProgram, edited
 from ktray.inversion.tasks import Item
 
 AWKWARD = ["", "a", "EOF", "aaaa", "abracadabra", "naïve Ωμέγα 数学 🙂\n\t\0", "[1, 2]{{x}}", "\\n'\""]
@@ -41,34 +43,40 @@ def test_worked_examples() -> None:
     assert algorithm("lz77").encode("ABABABAB").code == [[0, 0, "A"], [0, 0, "B"], [2, 5, "B"]]
     assert algorithm("elias_gamma").encode("\0\1").code == "1" + "010"
     assert algorithm("bwt_mtf").encode("BANANA").code == [3, 2, 0, 2, 2, 0, 0]
+    # ABAB from behind, state 1: B gives 3, A gives 5 (2 * 2 + 0 + 1), B gives 11, A gives 21.
+    assert algorithm("ans").encode("ABAB").code == format(21, "b")
     # UUUUUUUU: probability (8/9)^8 / 9 of the interval, by hand [0.61029..., 0.65359...).
     code = algorithm("ae").encode("UUUUUUUU").code
     assert 1 - (8 / 9) ** 8 <= int(code, 2) / 2 ** len(code) < 1 - (8 / 9) ** 9
 
 
-@pytest.mark.corpora
-@pytest.mark.parametrize("name", ["lzw", "rle", "huffman"])
-def test_published_outputs_are_reproduced_and_decode(published: Path, name: str) -> None:
-    items = published_items(published, name)
-    coded = [algorithm(name).verified(i.text) for i in items]
-    assert len(items) == 250
-    assert [c.code for c in coded] == [i.published for i in items]
+@pytest.fixture(scope="module")
+def checks(published: Path) -> dict[str, AlgorithmCheck]:
+    """Every algorithm on all 250 published inputs: the four published ones on their own files."""
+    files = {"ae_float": "ae", **{name: name for name in PUBLISHED}}
+    return {
+        name: check_algorithm(name, published_items(published, files.get(name, "lzw")))
+        for name in algorithms()
+    }
 
 
 @pytest.mark.corpora
-def test_published_floats_are_reproduced_and_few_decode(published: Path) -> None:
-    items = published_items(published, "ae")
-    floats, exact = algorithm("ae_float"), algorithm("ae")
-    decoded = 0
-    for item in items:
-        code, side = floats.encode(item.text).code, floats.encode(item.text).side
-        assert code == pytest.approx(item.published, abs=1e-12)
-        assert exact.verified(item.text)
-        try:
-            decoded += floats.decode(item.published, side) == item.text
-        except ValueError:
-            continue
-    assert decoded == 32
+def test_published_outputs_are_reproduced_and_decode(checks: dict[str, AlgorithmCheck]) -> None:
+    for name in ("lzw", "rle", "huffman"):
+        found = checks[name]
+        assert (found.n, found.published, found.reproduced) == (250, 250, 250)
+        assert (found.decoded, found.published_decoded) == (250, 250)
+
+
+@pytest.mark.corpora
+def test_published_floats_are_reproduced_and_few_decode(checks: dict[str, AlgorithmCheck]) -> None:
+    found = checks["ae_float"]
+    assert (found.published, found.reproduced) == (250, 250)
+    assert found.largest_difference is not None
+    assert found.largest_difference <= 1e-12
+    assert found.decoded == found.published_decoded == 32
+    assert checks["ae"].published == 0  # published floats are no exact codes
+    assert all(c.decoded == 250 for n, c in checks.items() if n != "ae_float")
 
 
 def test_the_exact_arithmetic_code_certifies_itself() -> None:
@@ -118,32 +126,42 @@ def test_unknown_names_name_the_nearest() -> None:
         formats.write("base46", Kind.INTS, [1])
 
 
-def blinded_pair(known: Algorithm, level: int) -> tuple[ReferenceProgram, ReferenceProgram]:
-    return (
-        blind(known.encoder, known.aliases, level, "encode"),
-        blind(known.decoder, known.aliases, level, "decode"),
-    )
-
-
-def behaviour(known: Algorithm, pair: tuple[ReferenceProgram, ReferenceProgram], text: str) -> object:
-    """What the encoder gives, and what the decoder makes of it, errors by their type."""
-    result = pair[0](text)
-    code, side = result if known.has_side else (result, None)
-    try:
-        return result, pair[1](*known.decoder_arguments(code, side))
-    except ValueError as error:
-        return result, type(error)
-
-
 @pytest.mark.corpora
+def test_blinded_programs_behave_as_the_originals(checks: dict[str, AlgorithmCheck]) -> None:
+    for found in checks.values():
+        assert found.blinded == {1: 250, 2: 250, 3: 250}
+
+
 @pytest.mark.parametrize("name", sorted(algorithms()))
-def test_blinded_programs_behave_as_the_originals(published: Path, name: str) -> None:
-    known = algorithm(name)
-    texts = [i.text for i in published_items(published, "ae")] + AWKWARD
-    expected = [behaviour(known, (known.encoder, known.decoder), t) for t in texts]
-    for level in LEVELS[1:]:
-        pair = blinded_pair(known, level)
-        assert [behaviour(known, pair, t) for t in texts] == expected
+def test_checks_hold_on_awkward_texts(name: str) -> None:
+    found = check_algorithm(name, [Item(t) for t in AWKWARD])
+    assert set(found.blinded.values()) | set(found.formats.values()) == {len(AWKWARD)}
+    assert found.published == 0
+    assert found.decoded == len(AWKWARD) or not algorithm(name).lossless
+
+
+def test_checks_count_what_does_not_hold() -> None:
+    known = algorithm("rle")
+    wrong = [Item("AAB", published=[["A", 2]], published_by="rle"), Item("A", published=[["A", 1]])]
+    found = check_algorithm("rle", wrong)
+    assert (found.published, found.reproduced, found.published_decoded, found.decoded) == (1, 0, 0, 2)
+    backwards = replace(known, decoder=edited(known.decoder, {"text += character * count": "text += count"}))
+    assert behaviour(known, (known.encoder, known.decoder), "AAB") == ([["A", 2], ["B", 1]], "AAB")
+    with pytest.raises(TypeError):
+        behaviour(backwards, (backwards.encoder, backwards.decoder), "AAB")
+    with pytest.raises(PipelineError, match="occurs 0 times"):
+        edited(known.decoder, {"nothing": ""})
+
+
+def test_a_blinding_that_changes_the_program_fails_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoiled(program: ReferenceProgram, *_: object) -> ReferenceProgram:
+        return replace(program, source=program.source.replace("append", "remove"))
+
+    prompting.shown_program.cache_clear()
+    monkeypatch.setattr(prompting, "blind", spoiled)
+    with pytest.raises(PipelineError, match="changes what the program does"):
+        prompting.shown_program("rle", True, 2)
+    prompting.shown_program.cache_clear()
 
 
 @pytest.mark.parametrize("name", sorted(algorithms()))
@@ -171,17 +189,10 @@ def test_blinding_refuses_what_it_cannot_rename() -> None:
 
 
 @pytest.mark.corpora
-@pytest.mark.parametrize("name", sorted(algorithms()))
-def test_every_format_round_trips_on_all_outputs(published: Path, name: str) -> None:
-    known = algorithm(name)
-    codes = [known.encode(i.text).code for i in published_items(published, "ae")]
-    codes += [known.encode(text).code for text in AWKWARD]
-    for format_name in formats.formats():
-        if formats.supports(format_name, known.kind):
-            for code in codes:
-                written = formats.write(format_name, known.kind, code)
-                assert formats.read(format_name, known.kind, written) == code
-                assert format_name == "list" or isinstance(written, str)
+def test_every_format_round_trips_on_all_outputs(checks: dict[str, AlgorithmCheck]) -> None:
+    for name, found in checks.items():
+        assert set(found.formats.values()) == {250}
+        assert len(found.formats) == (2 if name == "ae_float" else 10)
 
 
 def test_formats_write_as_described() -> None:

@@ -14,6 +14,7 @@ import pytest
 from ktray.errors import PipelineError
 from ktray.inversion.algorithms import algorithms
 from ktray.inversion.answers import AnswerOutcome, parse_answer, print_answer
+from ktray.inversion.blinding import scrub
 from ktray.inversion.datasets.generate import DatasetSpec, generate
 from ktray.inversion.distance import common_prefix, edit_distance
 from ktray.inversion.formats import formats, supports
@@ -25,7 +26,7 @@ from ktray.inversion.prompting import Question as Asked
 from ktray.inversion.prompting import build_prompts, truth
 from ktray.inversion.records import ReplyLog, read_prompts, read_replies, write_prompts
 from ktray.inversion.scoring import Question, score_file, score_replies, score_reply
-from ktray.inversion.summary import as_json, compare, length_band, round_trip, summarize
+from ktray.inversion.summary import as_json, compare, compare_groups, length_band, round_trip, summarize
 from ktray.inversion.tasks import Item, Prompt, Task
 from ktray.inversion.templates import load_templates
 from ktray.studies.bootstrap import Bootstrap
@@ -59,6 +60,10 @@ RIGHT = '[ANSWER]{"output": [65, 66, 256, 258, 66]}[/ANSWER]'
         ("[/ANSWER]", "no_answer"),
         ("<think>[ANSWER]" + RIGHT, "truncated"),
         ("<think>still going", "truncated"),
+        ("[ANSWER]{}[/ANSWER] thought aloud</think>" + RIGHT, "correct"),
+        ("[THINK]" + RIGHT + "[/THINK]" + RIGHT, "correct"),
+        ("[THINK]" + RIGHT, "truncated"),
+        ("<reasoning>" + RIGHT + "</reasoning>none", "no_answer"),
         ('[ANSWER]{"output": [65, 6', "truncated"),
         ('[ANSWER]{"output": "ab', "truncated"),
         ("[ANSWER]", "truncated"),
@@ -291,8 +296,8 @@ def test_prompts_survive_their_file(tmp_path: Path) -> None:
 
 def test_prompts_show_no_name_of_a_blinded_algorithm() -> None:
     for prompt in grid_prompts(1):
-        text = prompt.messages[0].content.lower()
-        named = any(a.lower() in text for a in algorithms()[prompt.algorithm].aliases if len(a) > 2)
+        text = prompt.messages[0].content
+        named = scrub(text, [a for a in algorithms()[prompt.algorithm].aliases if len(a) > 2]) != text
         assert named == (prompt.blinding == 0)
 
 
@@ -330,6 +335,10 @@ def test_external_replies_are_scored_by_line(tmp_path: Path) -> None:
         ('{"algorithm": "lzw", "task": "forward", "input": "A", "reply": null}', "NoneType"),
         ('{"algorithm": "lzw", "task": "forward", "input": "\\ud800", "reply": ""}', "surrogate"),
         (
+            '{"algorithm": "lzw", "task": "forward", "input": "' + "A" * 6000 + '", "reply": ""}',
+            "at most 5000",
+        ),
+        (
             '{"algorithm": "lzw", "task": "forward", "input": "A", "reply": "", "format": "hax"}',
             "format 'hax'",
         ),
@@ -365,6 +374,7 @@ def test_two_runs_are_compared_over_what_both_answered() -> None:
     found = compare(a, b, QUICK)
     assert (found.prompts, found.a, found.b, found.difference) == (10, 0.5, 1.0, 0.5)
     assert found.interval.low > 0
+    assert compare_groups(a, b, QUICK) == {"all": found, "rle/inverse": found}
     with pytest.raises(InversionError, match="share no prompt"):
         compare(a[:1], b[5:], QUICK)
 

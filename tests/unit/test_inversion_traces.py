@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,14 @@ from ktray.inversion.ports import SampleRequest, SamplingSettings
 from ktray.inversion.prompting import Question as Asked
 from ktray.inversion.prompting import build_prompts
 from ktray.inversion.reflection import ReflectionSettings, begin, check_note, reflect
-from ktray.inversion.reports import as_csv, as_markdown, plot_pass_at_k, read_summary, table_rows
+from ktray.inversion.reports import (
+    as_csv,
+    as_markdown,
+    plot_formats,
+    plot_pass_at_k,
+    read_summary,
+    table_rows,
+)
 from ktray.inversion.sampling import TextSamplerAdapter, flat_conversation, runs_of
 from ktray.inversion.scoring import Question, score_reply
 from ktray.inversion.sft import build_sft, write_sft
@@ -234,6 +241,9 @@ def test_tokenizers_count_and_chat_templates_render(tokenizer_folder: Path, tmp_
     assert "<assistant>I go through" in row["text"]
     with pytest.raises(InversionError, match="give a model folder or a hub name"):
         token_counter(str(tmp_path / "nothing"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InversionError, match="give a model folder or a hub name"):
+        token_counter(str(tmp_path / "empty"))
 
 
 def test_format_statistics_count_what_is_written(tokenizer_folder: Path) -> None:
@@ -255,7 +265,7 @@ def asked_prompts(
     return list(build_prompts(items, ways, TEMPLATES))
 
 
-def test_format_accuracy_is_over_tasks_that_ask_for_codes() -> None:
+def test_format_accuracy_is_over_tasks_that_ask_for_codes(tmp_path: Path) -> None:
     prompts = asked_prompts(formats=("list", "hex"))
     scores = [
         score_reply(
@@ -269,6 +279,11 @@ def test_format_accuracy_is_over_tasks_that_ask_for_codes() -> None:
         for o in (AnswerOutcome.CORRECT, AnswerOutcome.UNPARSABLE)
     ]
     rows = format_accuracy(scores)
+    tokens = format_tokens([Item("ABAB")], ["lzw"], ["list", "hex"], [ByteCounter()])
+    plot_formats(
+        tmp_path / "f.png", [asdict(t) for t in tokens], [{**asdict(r), "accuracy": r.accuracy} for r in rows]
+    )
+    assert (tmp_path / "f.png").stat().st_size > 5000
     assert len(rows) == 6
     assert {(r.n, r.correct, r.unparsable, r.accuracy, r.reply_tokens) for r in rows} == {
         (32, 16, 16, 0.5, 7)
@@ -333,10 +348,10 @@ def test_reports_hold_every_group(tmp_path: Path) -> None:
     assert len(rows) == 1 + sum(len(g) for g in summary["breakdowns"].values())
     assert as_csv(rows).count("\n") == len(rows) + 1
     text = as_markdown(
-        rows, {"a and b": {"prompts": 3, "a": 0.1, "b": 0.2, "difference": 0.1, "interval": [0, 0.2]}}
+        rows, {"all": {"prompts": 3, "a": 0.1, "b": 0.2, "difference": 0.1, "interval": [0.0, 0.2]}}
     )
     assert "## By algorithm_task" in text
-    assert "paired difference +0.1000" in text
+    assert "| all | 3 | 0.1000 | 0.2000 | 0.1000 | 0.0000 | 0.2000 |" in text
     plot_pass_at_k(tmp_path / "plot.png", {"run": summary, "again": summary})
     assert (tmp_path / "plot.png").stat().st_size > 5000
     path.write_text("[]")

@@ -44,18 +44,18 @@ def arithmetic_decode(bits: str, counts: dict[str, int]) -> str:
     for symbol in sorted(counts):
         start[symbol] = below
         below += counts[symbol]
-    length = len(bits)
-    number = int(bits, 2) if bits else 0
+    # The bits are the digits of number / whole in base 2.
+    number, whole = int("0" + bits, 2), 2 ** len(bits)
     low, width, scale = 0, 1, 1
     text = ""
     for _ in range(total):
-        # Where number / 2 ** length lies in the interval, in units of 1 / total of its width.
-        position = (number * scale - (low << length)) * total // (width << length)
+        # Where number / whole lies in the interval, in units of 1 / total of its width.
+        position = (number * scale - low * whole) * total // (width * whole)
         symbol = max([known for known in start if start[known] <= position], key=start.__getitem__)
         low = low * total + width * start[symbol]
         width = width * counts[symbol]
         scale = scale * total
-        if (number + 1) * scale > (low + width) << length:
+        if (number + 1) * scale > (low + width) * whole:
             break
         if symbol == "EOF":
             return text

@@ -26,7 +26,8 @@ class Algorithm:
     `encoder` takes the text and returns the code, or (code, side) where `has_side`; `decoder` takes the
     same. `aliases` are the words that blinding hides. `stated_length` gives, without decoding, how many
     characters a code claims to decode to, for codes whose numbers could claim billions. `lossless` is
-    False for compatibility forms, whose decoding may fail.
+    False for compatibility forms, whose decoding may fail. `published_as` is the name that published data
+    files give the algorithm, where it is not its own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Algorithm:
     has_side: bool = False
     lossless: bool = True
     stated_length: Callable[[Value], int] | None = None
+    published_as: str = ""
 
     def encode(self, text: str) -> Coded:
         """Return the code and side information of a text."""

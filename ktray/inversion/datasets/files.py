@@ -17,6 +17,8 @@ from ktray.sequences import KtSequence
 
 #: A longer line of an input file is refused (characters): one JSON object is parsed at a time.
 MAX_LINE = 64 * 1024 * 1024
+#: A longer input is refused (characters): BWT alone would sort so many rotations of it.
+MAX_TEXT = 5000
 
 
 def read_items(path: Path) -> list[Item]:
@@ -30,7 +32,7 @@ def read_items(path: Path) -> list[Item]:
         if not isinstance(rows, list):
             raise InversionError(f"{path}, line {number}: `ios` is no list; expected a list of pairs")
         for row in rows:
-            item = _item(row, str(record.get("source", "")), f"{path}, line {number}")
+            item = _item(row, record, f"{path}, line {number}")
             items.setdefault(item.text, item)
     if not items:
         raise InversionError(f"{path}: no inputs; expected lines of JSON with `input`, or one with `ios`")
@@ -100,7 +102,13 @@ def field(record: dict[str, Any], name: str, kind: type, where: str, default: An
 
 
 def checked_text(text: str, where: str) -> str:
-    """Return a text. Raises InversionError where it holds half a surrogate pair: no algorithm can code it."""
+    """Return a text. Raises InversionError where it is too long for the reference programs, or holds half a
+    surrogate pair, which no algorithm can code."""
+    if len(text) > MAX_TEXT:
+        raise InversionError(
+            f"{where}: an input of {len(text)} characters; expected at most {MAX_TEXT}, as the reference "
+            "programs are written to be read and not for speed"
+        )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -108,12 +116,14 @@ def checked_text(text: str, where: str) -> str:
     return text
 
 
-def _item(row: Any, source: str, where: str) -> Item:
+def _item(row: Any, record: dict[str, Any], where: str) -> Item:
+    """Return the item of a row; `record` is the line's object, which holds what its rows share."""
     if not isinstance(row, dict):
         raise InversionError(f"{where}: a {type(row).__name__}; expected an object with `input`")
+    source, algorithm = str(record.get("source", "")), str(record.get("algorithm", "")).lower()
     text = checked_text(field(row, "input", str, where), where)
     category = field(row, "category", str, where, "")
-    return Item(text, category, field(row, "source", str, where, source), row.get("output"))
+    return Item(text, category, field(row, "source", str, where, source), row.get("output"), algorithm)
 
 
 def _names(names: Sequence[str]) -> str:
