@@ -17,6 +17,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from actors.runtime import cause
 from ktray.errors import PipelineError
+from ktray.seqcoder.curves import read_curves
 from ktray.seqcoder.settings import TrainSettings
 from ktray.seqcoder.sources import Sources
 
@@ -52,11 +53,11 @@ def train_on_ray(settings: TrainSettings, out: Path, sources: Sources, place: Pl
         ),
     )
     try:
-        result = trainer.fit()
+        trainer.fit()
     except Exception as error:  # Ray wraps what a worker raised in errors of its own
         found = cause(error)
         raise found if found is not error else PipelineError(f"training failed: {error}") from error
-    return dict(result.metrics or {})
+    return (read_curves(out) or [{}])[-1]
 
 
 def _resources(place: Place) -> dict[str, float]:

@@ -4,8 +4,9 @@
     python -m jobs.passk --runs runs/a,runs/b --bands 32,64,128 --price adaptive
     python -m jobs.passk --config configs/passk/smoke.yaml
 
-Writes curves.csv and .parquet (a row for each series, length band and k), taxonomy.json, and a plot a
-corpus and measure. Everything is a function of the logs; the seed is that of the intervals.
+Writes curves.csv and .parquet (a row for each series, length band and k), prefixes.csv (how far outputs are
+right), gold.csv with --gold, taxonomy.json, and a plot a corpus and measure. Everything is a function of the
+logs; the seed is that of the intervals.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ktray.report.curves import Curve, plot_curves
 from ktray.rundir import write_json
 from ktray.studies.bitsk import BitsPoint, SavingCost, bits_curve, saving_costs
 from ktray.studies.bootstrap import Bootstrap
+from ktray.studies.gold import by_gold_lines, prefix_shares, read_gold_lines
 from ktray.studies.logs import SampleSeries, read_series
 from ktray.studies.passk import doubling_gains, pass_curve, powers_of_two
 from ktray.studies.taxonomy import Taxonomy, taxonomy
@@ -50,6 +52,9 @@ class Config:
     resamples: int = option(1000, "bootstrap resamples over sequences (0: no intervals)")
     confidence: float = option(0.95, "confidence of the intervals, between 0 and 1")
     seed: int = option(0, "seed of the resamples")
+    gold: Path | None = option(
+        None, "JSONL of pairs (plain or .gz): also accuracy by the lines of a sequence's gold program"
+    )
     plots: bool = option(True, "draw the curves")
     json: bool = option(False, "print metrics.json's content as the last line of standard output")
 
@@ -85,6 +90,10 @@ def run(config: Config) -> dict[str, Any]:
     rows = [row for group in groups for row in group.rows]
     _write_rows(config.out, rows)
     metrics = {"price": config.price, "groups": [_summary(group) for group in groups]}
+    write_csv(config.out / "prefixes.csv", [row for one in series for row in _prefixes(one)])
+    if config.gold:
+        gold = read_gold_lines(config.gold)
+        write_csv(config.out / "gold.csv", [row for one in series for row in _by_gold(one, gold)])
     write_json(config.out / "taxonomy.json", [_taxonomy_json(group) for group in groups])
     write_json(config.out / "metrics.json", metrics)
     if config.plots:
@@ -183,6 +192,27 @@ def _write_rows(out: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(stream, table.column_names)
         writer.writeheader()
         writer.writerows(table.to_pylist())
+
+
+def _prefixes(series: SampleSeries) -> Iterator[dict[str, Any]]:
+    for length, share in prefix_shares(series).items():
+        yield {**series.labels, "elements": length, "share": share}
+
+
+def _by_gold(series: SampleSeries, gold: dict[bytes, int]) -> Iterator[dict[str, Any]]:
+    for lines, share in by_gold_lines(series, gold).items():
+        counts = {"sequences": share.sequences, "samples": share.samples, "accuracy": share.accuracy}
+        yield {**series.labels, "lines": lines, **counts}
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows with the same keys to a CSV file; nothing where there are none."""
+    if not rows:
+        return
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 _TEXTS = ("corpus", "proposer", "model", "prompt", "band")

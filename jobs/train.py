@@ -22,6 +22,7 @@ from ktray.config import option, to_yaml
 from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.rundir import RunDirectory
+from ktray.seqcoder.curves import plot_training, read_curves
 from ktray.seqcoder.model import ModelSettings
 from ktray.seqcoder.settings import OptimiserSettings, TrainSettings
 from ktray.seqcoder.sources import Sources
@@ -78,6 +79,7 @@ def run(config: Config) -> dict[str, Any]:
         last = train_on_ray(
             settings, config.out, sources, Place(processes, gpus > 0, config.threads, config.failures)
         )
+    plot_training(config.out / "curves.png", {"run": read_curves(config.out)})
     metrics = {
         "model": str(config.out / "model"),
         **last,
@@ -89,11 +91,11 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _check(config: Config) -> None:
-    if config.processes < 0 or config.failures < 0 or config.threads < 1 or not 0 <= config.own_share <= 1:
-        raise ConfigError(
-            f"--processes {config.processes}, --failures {config.failures}, --threads {config.threads}, --own-share {config.own_share}; "
-            "expected 0 or more, 0 or more, 1 or more, 0 to 1"
-        )
+    for name, least in (("processes", 0), ("failures", 0), ("threads", 1)):
+        if getattr(config, name) < least:
+            raise ConfigError(f"--{name} is {getattr(config, name)}, expected {least} or more")
+    if not 0 <= config.own_share <= 1:
+        raise ConfigError(f"--own-share is {config.own_share}, expected 0 to 1")
 
 
 def _sources(config: Config) -> tuple[Sources, dict[str, int]]:

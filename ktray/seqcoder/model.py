@@ -23,6 +23,11 @@ from ktray.seqcoder.tokens import Speller, TextSpeller, Vocabulary, save_tokeniz
 ARCHITECTURES = ("gpt2", "llama")
 #: Amplitude of waves in embeddings.
 _AMPLITUDE = 0.1
+#: How far back the heads of the first layers look at first, and how sharply; how much louder than usual they
+#: speak; and how much of a place's waves the heads of later layers hand on.
+_LOOK_BACK = ((1, 2, 3, 4), (1, 2))
+_SHARPNESS = (2.0, 6.0)
+_LOUDER, _CARRIED = 4.0, 0.1
 #: Tells in a model's folder that it is ours, and in which form it writes.
 _OURS = "seqcoder.json"
 
@@ -38,7 +43,7 @@ class ModelSettings:
     width: int = option(192, "width of a layer")
     heads: int = option(6, "attention heads")
     context: int = option(512, "longest prompt and reply together, in tokens")
-    waves: bool = option(True, "start values, positions and pointers as waves (gpt2)")
+    waves: bool = option(True, "start values, positions and pointers as waves, heads with views (gpt2)")
     lora: int = option(0, "rank of LoRA adapters when fine-tuning (0: train all weights)")
 
     def __post_init__(self) -> None:
@@ -126,6 +131,7 @@ def build(settings: ModelSettings, seed: int) -> Any:
     model = _gpt2(settings, vocabulary)
     if settings.waves:
         _start_as_waves(model, vocabulary, settings)
+        _start_with_views(model, settings)
     return model
 
 
@@ -174,11 +180,15 @@ def _rounded(n: int) -> int:
     return -(-n // 64) * 64
 
 
+def _wave_lengths(count: int) -> NDArray[np.float64]:
+    """Return wave lengths from 3 rows to 1,000."""
+    lengths: NDArray[np.float64] = 3.0 * (1000.0 / 3.0) ** (np.arange(count) / max(1, count - 1))
+    return lengths
+
+
 def waves(n: int, width: int) -> NDArray[np.float32]:
-    """Return n rows of sines and cosines, shape (n, width), with wave lengths from 3 rows to 1,000."""
-    count = width // 2
-    lengths = 3.0 * (1000.0 / 3.0) ** (np.arange(count) / max(1, count - 1))
-    angles = 2 * np.pi * np.arange(n)[:, None] / lengths[None, :]
+    """Return n rows of sines, then cosines, shape (n, width // 2 * 2)."""
+    angles = 2 * np.pi * np.arange(n)[:, None] / _wave_lengths(width // 2)[None, :]
     found: NDArray[np.float32] = np.concatenate((np.sin(angles), np.cos(angles)), axis=1).astype(np.float32)
     return found
 
@@ -198,6 +208,52 @@ def _start_as_waves(model: Any, vocabulary: Vocabulary, settings: ModelSettings)
         if settings.form == "sketch":
             pointer = vocabulary.id_of("@0")
             words[pointer : pointer + settings.context, :half] += positions[1:]
+
+
+def _start_with_views(model: Any, settings: ModelSettings) -> None:
+    """Let some heads begin with something to do: in the first layers they look a fixed way back, in the
+    later ones they carry the place that they look at, which is what a pointer is read from."""
+    blocks = model.transformer.h
+    for block, offsets, sharpness in zip(blocks, _LOOK_BACK, _SHARPNESS, strict=False):
+        for head, offset in enumerate(offsets[: settings.heads - 1]):
+            _look_back(block.attn.c_attn, head, offset, sharpness, settings)
+    for block in blocks[len(_LOOK_BACK) :]:
+        _carry_place(block.attn, settings)
+
+
+def _look_back(projection: Any, head: int, offset: int, sharpness: float, settings: ModelSettings) -> None:
+    """Make a head attend to the token `offset` before: its query is the place's waves, turned back."""
+    import torch
+
+    half, size = settings.width // 2, settings.width // settings.heads
+    pairs = min(size // 2, half // 2)
+    turns = 2 * np.pi * offset / _wave_lengths(half // 2)[:pairs]
+    with torch.no_grad():
+        for pair, turn in enumerate(turns):
+            sine, cosine = pair, half // 2 + pair
+            at = head * size + 2 * pair
+            query, key = projection.weight[:, at : at + 2], projection.weight[:, settings.width + at :]
+            query[sine, 0], query[cosine, 0] = sharpness * np.cos(turn), -sharpness * np.sin(turn)
+            query[sine, 1], query[cosine, 1] = sharpness * np.sin(turn), sharpness * np.cos(turn)
+            key[sine, 0], key[cosine, 1] = 1.0, 1.0
+        values = 2 * settings.width + head * size
+        projection.weight[:, values : values + size] *= _LOUDER
+
+
+def _carry_place(attention: Any, settings: ModelSettings) -> None:
+    """Make a layer's last head hand on the waves of the places that it attends to."""
+    import torch
+
+    half, size = settings.width // 2, settings.width // settings.heads
+    first = (settings.heads - 1) * size
+    pairs = min(size // 2, half // 2)
+    chosen = np.linspace(0, half // 2 - 1, pairs).astype(int)
+    with torch.no_grad():
+        for pair, wave in enumerate(chosen):
+            for i, place in enumerate((wave, half // 2 + wave)):
+                column = first + 2 * pair + i
+                attention.c_attn.weight[place, 2 * settings.width + column] = 1.0
+                attention.c_proj.weight[column, place] = _CARRIED
 
 
 def save(model: Any, settings: ModelSettings, folder: Path) -> None:

@@ -24,7 +24,9 @@ from ktray.seqcoder.holes import HOLES, initiator_for
 #: How a piece is merged into the result so far. The last one interleaves a piece longer than that result.
 CONCATENATE, INTERLEAVE, INTERLEAVE_LONGER = "concatenate", "interleave", "interleave_longer"
 MERGES = (CONCATENATE, INTERLEAVE, INTERLEAVE_LONGER)
-INITIATORS = tuple(name for name, op in BY_NAME.items() if Param.REF not in op.params)
+INITIATORS = tuple(
+    name for name, op in BY_NAME.items() if op.dialect is Dialect.DSL and Param.REF not in op.params
+)
 #: Operations on operands: all others of the published dialect but the merges.
 DERIVERS = tuple(
     name

@@ -193,3 +193,32 @@ def test_bands_and_ks_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[
     for words in (["--bands", "a,b"], ["--ks", "0"]):
         assert passk.main(["--runs", str(tmp_path / "run"), "--out", str(tmp_path / "out"), *words]) == 2
         assert "expected whole numbers" in capsys.readouterr().err
+
+
+def test_gold_programs_and_prefixes_are_tabled(tmp_path: Path) -> None:
+    make_run(tmp_path / "run")
+    gold = tmp_path / "gold.jsonl"
+    rows = [
+        {"sequence": [9] * 40 + [0] * i, "program": "sequence_1 = x\n" * (i // 2) + "output"}
+        for i in range(4)
+    ]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out"
+    argv = ["--runs", str(tmp_path / "run"), "--out", str(out), "--gold", str(gold), "--no-plots"]
+    assert passk.main(argv) == 0
+    with (out / "gold.csv").open() as file:
+        table = [(row["lines"], row["sequences"], row["accuracy"]) for row in csv.DictReader(file)]
+    assert table == [("1", "2", "0.375"), ("2", "2", "0.0")]
+    with (out / "prefixes.csv").open() as file:
+        prefixes = {row["elements"]: float(row["share"]) for row in csv.DictReader(file)}
+    assert prefixes["128"] == pytest.approx(3 / 16)
+    assert prefixes["16"] >= prefixes["32"] >= prefixes["64"] >= prefixes["128"]
+
+
+def test_gold_without_programs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path / "run")
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text('{"sequence": [1]}\n')
+    argv = ["--runs", str(tmp_path / "run"), "--out", str(tmp_path / "out"), "--gold", str(gold)]
+    assert passk.main(argv) == 2
+    assert "line 1 has no program" in capsys.readouterr().err
