@@ -27,6 +27,7 @@ BENCHES: Mapping[str, tuple[str, ...]] = {
     "priors": ("ktray.priors.bench",),
     "literals": ("ktray.literals.bench", f"{_SAMPLE}/text.xml"),
     "search": ("ktray.proposers.search.bench", "--input", f"{_SAMPLE}/synthetic.jsonl.gz", "--limit", "200"),
+    "classics": ("ktray.proposers.dsl2_bench",),
     "sandbox": ("ktray.sandbox.bench",),
     "sampling": ("actors.bench",),
 }

@@ -28,6 +28,7 @@ from ktray.blockstore import Manifest, block_path, read_block
 from ktray.candidatelog import shards_of
 from ktray.config import option, to_yaml
 from ktray.corpora.blocks import Corpus
+from ktray.dsl.ops import find_dialect
 from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.ledger import precision_joint
@@ -56,6 +57,9 @@ class Config(CorpusConfig):
     literals: str = option("default", "literal model of prior adaptive: uniform, order0, fast, default, max")
     proposers: str = option(
         "literal,search", "comma-separated proposers: literal, search, vllm, openai, replay"
+    )
+    dialect: str = option(
+        "dsl", "dialect of DSL programs: dsl, the published one; dsl2 adds operations and a search for them"
     )
     replay: Path | None = option(
         None, "candidates for the replay proposer: JSONL (plain or .gz) or a candidate log"
@@ -106,13 +110,17 @@ def run(config: Config) -> dict[str, Any]:
 
 def _check(config: Config) -> None:
     config.require(n=1, chunk=1, shard=1, workers=0)
+    find_dialect(config.dialect)
     make_prior(config.prior, **prior_settings(config))
     check_isolation(config.sandbox)
 
 
 def proposer_specs(config: Config) -> list[ProposerSpec]:
     """Return the proposers to run; the literal is implied and needs none."""
-    names = check_names([name.strip() for name in config.proposers.split(",") if name.strip()])
+    given = [name.strip() for name in config.proposers.split(",") if name.strip()]
+    names = check_names([*given, "dsl2"] if config.dialect == "dsl2" else given)
+    if "dsl2" in names and config.dialect != "dsl2":
+        raise ConfigError("proposer dsl2 writes programs of the second dialect; it needs --dialect dsl2")
     return [_spec(config, name) for name in names if name != "literal"]
 
 
@@ -228,6 +236,8 @@ def _encode(
 
 def prior_settings(config: Config) -> dict[str, Any]:
     """Return the settings a prior is made with: what the decoder must know too."""
+    if config.prior == "uniform" and config.dialect != "dsl":
+        return {"dialect": config.dialect}
     return {"literals": config.literals} if config.prior == "adaptive" else {}
 
 
@@ -235,6 +245,8 @@ def _assemble(config: Config, corpus: Corpus, manifest: Manifest, plan: EncodePl
     """Write the archive from the encoded blocks, one in memory at a time; return its bytes on disk."""
     path = archive_path(config)
     settings = {"corpus": config.corpus, "prior": config.prior, **prior_settings(config)}
+    if config.dialect != "dsl":
+        settings |= {"dialect": config.dialect, "prior_settings": prior_settings(config)}
     with ArchiveWriter(path, settings) as writer:
         for number in range(len(manifest.sequences)):
             writer.add_block(EncodedBlock.from_bytes(plan.encoded_path(number).read_bytes()))

@@ -11,7 +11,7 @@ from ktray.config import nearest
 from ktray.errors import ConfigError
 
 #: Every proposer that can be named with `--proposers`.
-PROPOSERS = ("literal", "search", "vllm", "openai", "replay")
+PROPOSERS = ("literal", "search", "dsl2", "vllm", "openai", "replay")
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -65,7 +65,8 @@ def find(values: Values) -> str | None:
     """Return the cheapest program found for `values` (uint8) that is cheaper than they are, or None."""
     if len(values) < _FEWEST:
         return None
-    nodes = list(_laws(tuple(values.tolist()), _DEPTH))
+    plain: List = tuple(values.tolist())
+    nodes = [*_plain(plain), *_laws(plain, _DEPTH)]
     texts = [to_text(program_of(node)) for node in nodes]
     prices = _CODE.prices(texts).tolist()
     for price, text, node in sorted(zip(prices, texts, nodes, strict=True), key=lambda found: found[:2]):
@@ -322,9 +323,18 @@ def _runs(values: List, depth: int) -> Iterator[Node]:
         kept = tuple(values[i] for i in edges[:-1])
         counts = _cheapest(lengths, depth)
         yield Node("repeat_each", (_cheapest(kept, depth), counts))
+        for whole in _prolonged(lengths):
+            node = Node("repeat_each", (_cheapest(kept, depth), whole))
+            yield Node("get_subsequence_between_indices", (node, 0, len(values)))
         if len(set(lengths[:-1])) == 1 and lengths[-1] <= lengths[0]:
             place = Node("divide_item_list", (Node("range_func_up", (0, len(values) - 1)), lengths[0]))
             yield Node("look_up", (place, _cheapest(kept, depth)))
+
+
+def _prolonged(lengths: List) -> Iterator[Node]:
+    """Yield evenly growing lengths of runs of which the last was cut short."""
+    if len(lengths) > 3 and lengths[-1] < (last := 2 * lengths[-2] - lengths[-3]):
+        yield from _plain((*lengths[:-1], last))
 
 
 def _sums(values: List, depth: int) -> Iterator[Node]:

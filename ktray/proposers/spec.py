@@ -15,6 +15,7 @@ from pathlib import Path
 from ktray.dsl.grammar import grammar
 from ktray.errors import ConfigError
 from ktray.ports import Proposer
+from ktray.proposers.dsl2 import Dsl2Proposer
 from ktray.proposers.model import ModelProposer, PromptSettings
 from ktray.proposers.replay import ReplayProposer
 from ktray.proposers.search import SearchProposer, SearchSettings
@@ -55,6 +56,8 @@ class ProposerSpec:
         """Return what the candidates depend on. Raises InputError where the proposer cannot be built."""
         if self.name == "search":
             return SearchProposer(self.search).settings()
+        if self.name == "dsl2":
+            return Dsl2Proposer().settings()
         if self.name == "replay":
             return self._replay().settings()
         self._check_model()
@@ -66,6 +69,8 @@ class ProposerSpec:
         """Return the proposer itself."""
         if self.name == "search":
             return SearchProposer(self.search)
+        if self.name == "dsl2":
+            return Dsl2Proposer()
         if self.name == "replay":
             return self._replay()
         return self.build_model()
