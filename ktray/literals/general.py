@@ -5,8 +5,8 @@ Every operation is on integers that fit 64 bits: compiled and interpreted runs, 
 same numbers.
 
 A bit's path: each context owns a bucket of 15 bit histories for the byte's present half, and remembers
-the byte that followed it last; adaptive maps turn histories, runs and matches into probabilities; seven
-sets of weights, each chosen by a small context, mix their logits; a second layer mixes the seven,
+the byte that followed it last; adaptive maps turn histories, runs and matches into probabilities; four
+sets of weights, each chosen by a small context, mix their logits; a second layer mixes the four,
 adaptive maps correct the result.
 """
 
@@ -28,13 +28,13 @@ from ktray.literals.fixed import (
     STRETCH,
     Integer,
 )
-from ktray.literals.mixing import adapt, dot, train
+from ktray.literals.mixing import adapt, dot, prefetch, train
 from ktray.literals.settings import MixerSettings
 
 State = tuple[NDArray[Any], ...]
 
-_SETS = 7  # of weights in the first layer
-_ROWS = np.array([256, 2048, 2048, 256, 2048, 512, 256], dtype=np.int64)
+_SETS = 4  # of weights in the first layer
+_ROWS = np.array([2048, 2048, 512, 256], dtype=np.int64)
 _FIRST_ROW = np.concatenate([[0], np.cumsum(_ROWS)]).astype(np.int64)
 _MATCHES = 2
 _SHORTEST = np.array([5, 12], dtype=np.int64)  # lengths that begin a match
@@ -50,23 +50,29 @@ _SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.
 # learning rates;
 # hashes of the present word and the two before; letters of it; where the present line and the one above
 # begin, its
-# first byte; classes of the last eight bytes; open brackets; a sink for reads that only warm the cache.
+# first byte; classes of the last eight bytes; open brackets; where inputs of doubts, runs (0: none) and matches
+# begin.
 (_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = (
     range(14)
 )
-(_WORD, _WORD1, _WORD2, _LETTERS, _LINE, _ABOVE, _FIRST, _CLASSES, _BRACKETS, _SINK) = range(14, 24)
+(_WORD, _WORD1, _WORD2, _LETTERS, _LINE, _ABOVE, _FIRST, _CLASSES, _BRACKETS) = range(14, 23)
+(_DOUBT_INPUTS, _RUN_INPUTS, _MATCH_INPUTS) = range(23, 26)
 
 
 def new_state(settings: MixerSettings) -> State:
     """The model before its first bit, its tables as large as `settings` says."""
-    n = settings.contexts
-    inputs = (3 * n + 2 * _MATCHES + 2 + 7) // 8 * 8
+    n, with_runs = settings.contexts, settings.contexts * settings.with_runs
+    first_match = n + n * settings.with_doubts + with_runs
+    inputs = (first_match + 2 * _MATCHES + 2 + 7) // 8 * 8
     scalars = np.zeros(32, dtype=np.int64)
     scalars[[_C0, _NODE]] = 1
     scalars[[_HISTORY, _BUCKETS, _RUNS]] = [
         (1 << b) - 1 for b in (settings.history, settings.buckets, settings.runs)
     ]
-    scalars[[_RATE, _RATE_EXTRA, _RATE2]] = 1600, 120_000_000, 300
+    scalars[[_RATE, _RATE_EXTRA, _RATE2]] = 2200, 120_000_000, 300
+    scalars[_DOUBT_INPUTS] = n * settings.with_doubts
+    scalars[_RUN_INPUTS] = (first_match - n) * settings.with_runs
+    scalars[_MATCH_INPUTS] = first_match
     ones, seen = STATE_COUNTS[:, 1].astype(np.int64), STATE_COUNTS.sum(axis=1)
     maps = np.tile((((2 * ones + 1) << 22) // (2 * seen + 2) << 9).astype(np.int32), (n, 1))
     return (
@@ -77,13 +83,17 @@ def new_state(settings: MixerSettings) -> State:
         np.zeros(n, dtype=np.int64),  # where their buckets begin
         maps,  # probability of each history (22 bits, then 9 bits of count), a row a context
         np.zeros(n, dtype=np.int64),  # the history of each context
-        np.zeros(1 << settings.runs, dtype=np.int32),  # runs: check, count (4 bits), byte
-        np.zeros(n, dtype=np.int64),  # the run of each context: its place
-        np.zeros(n, dtype=np.int64),  # and its count << 9 | 256 | byte
-        np.full((n, 256), 1 << 30, dtype=np.int32),  # probability of a run's next bit
-        np.zeros(n, dtype=np.int64),  # the cell used of it
+        np.zeros(
+            (1 << settings.runs) * settings.with_runs, dtype=np.int32
+        ),  # runs: check, count (4 bits), byte
+        np.zeros(with_runs, dtype=np.int64),  # the run of each context: its place
+        np.zeros(with_runs, dtype=np.int64),  # and its count << 9 | 256 | byte
+        np.full((with_runs, 256), 1 << 30, dtype=np.int32),  # probability of a run's next bit
+        np.zeros(with_runs, dtype=np.int64),  # the cell used of it
         np.zeros(inputs, dtype=np.int32),  # inputs of the mixers
-        np.full((_FIRST_ROW[-1], inputs), 65536 // 6, dtype=np.int32),  # weights, 16 fractional bits
+        np.full(
+            (_FIRST_ROW[-1], inputs), 65536 * 6 // (first_match + 6), dtype=np.int32
+        ),  # weights, 16 fractional bits
         np.zeros(_SETS, dtype=np.int64),  # the row of each set
         np.zeros(_SETS, dtype=np.int64),  # its logit
         np.full((256, 8), 65536 // _SETS, dtype=np.int32),  # weights of the second layer
@@ -126,13 +136,12 @@ def _spread(context: Integer, half: Integer) -> Integer:
 
 
 @njit(cache=True, _nrt=False)
-def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> Integer:
+def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> None:
     """Set `places` to the contexts' buckets; a new one takes the place of the least used of three
     neighbours.
     """
-    warm: Integer = 0
-    for i in range(hashes.shape[0]):  # reads that do not wait for each other
-        warm += np.int64(buckets[((_spread(hashes[i], half) >> 22) & mask) << 4])
+    for i in range(hashes.shape[0]):
+        prefetch(buckets, ((_spread(hashes[i], half) >> 22) & mask) << 4)
     for i in range(hashes.shape[0]):
         spread = _spread(hashes[i], half)
         check = max((spread >> 52) & 255, 1)
@@ -154,7 +163,6 @@ def _find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, place
             for j in range(1, 16):
                 buckets[best + j] = 0
         places[i] = best
-    return warm
 
 
 @njit(cache=True, _nrt=False)
@@ -243,7 +251,9 @@ def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> No
 @njit(cache=True, _nrt=False)
 def _find_runs(runs: Any, mask: Integer, hashes: Any, places: Any, found: Any) -> None:
     """For each context the byte that followed it last, and how often in a row."""
-    for i in range(hashes.shape[0]):
+    for i in range(places.shape[0]):
+        prefetch(runs, ((hashes[i] * 0x3C6EF35F) >> 16) & mask)
+    for i in range(places.shape[0]):
         spread = (hashes[i] * 0x3C6EF35F) >> 16
         check = (spread >> 26) & 0xFFFF
         at = spread & mask
@@ -313,21 +323,23 @@ def _length_bucket(length: Integer) -> Integer:
 
 
 @njit(cache=True, _nrt=False)
-def _history_inputs(
-    c0: Integer, bits: Integer, node: Integer, buckets: Any, places: Any, maps: Any, used: Any, x: Any
-) -> Integer:
-    """Two inputs a context from its bit history; returns how many of the first five contexts know
-    something.
-    """
-    known: Integer = 0
+def _history_inputs(node: Integer, buckets: Any, places: Any, maps: Any, used: Any, x: Any) -> Integer:
+    """An input a context from its bit history; returns how many of the first six contexts know something."""
     for i in range(places.shape[0]):
         history = np.int64(buckets[places[i] + node])
         used[i] = history
-        logit = np.int64(STRETCH[np.int64(maps[i, history]) >> 19]) * np.int64(history != 0)
-        x[2 * i] = logit >> 1
-        x[2 * i + 1] = (logit * _SURE[history]) >> 1
-        known += np.int64(history != 0 and i < 6)
+        x[i] = (np.int64(STRETCH[np.int64(maps[i, history]) >> 19]) * np.int64(history != 0)) >> 1
+    known: Integer = 0
+    for i in range(6):
+        known += np.int64(used[i] != 0)
     return known
+
+
+@njit(cache=True, _nrt=False)
+def _doubt_inputs(used: Any, x: Any, first: Integer) -> None:
+    """Another input a context: the same, where only bits of one kind were seen."""
+    for i in range(used.shape[0]):
+        x[first + i] = np.int64(x[i]) * _SURE[used[i]]
 
 
 @njit(cache=True, _nrt=False)
@@ -366,15 +378,12 @@ def _match_inputs(c0: Integer, bits: Integer, matches: Any, maps: Any, x: Any, f
 @njit(cache=True, _nrt=False)
 def _choose_rows(scalars: Any, known: Integer, longest: Integer, rows: Any) -> None:
     """The row of weights of each set."""
-    c0, bits = scalars[_C0], scalars[_BITS]
+    bits = scalars[_BITS]
     reach = 0 if longest == 0 else (1 if longest < 15 else (2 if longest < 22 else 3))
-    rows[0] = c0
-    rows[1] = (scalars[_C4] & 255) * 8 + bits
-    rows[2] = (scalars[_CLASSES] & 255) * 8 + bits
-    rows[3] = longest * 8 + bits
-    rows[4] = ((scalars[_C4] >> 8) & 255) * 8 + bits
-    rows[5] = (known * 8 + bits) * 4 + reach
-    rows[6] = min(scalars[_LETTERS], 15) * 16 + bits * 2
+    rows[0] = (scalars[_C4] & 255) * 8 + bits
+    rows[1] = (scalars[_CLASSES] & 255) * 8 + bits
+    rows[2] = (known * 8 + bits) * 4 + reach
+    rows[3] = min(scalars[_LETTERS], 15) * 16 + bits * 2
     for k in range(_SETS):
         rows[k] += _FIRST_ROW[k]
 
@@ -404,12 +413,15 @@ def _corrected(scalars: Any, logit: Integer, apm: Any, cells: Any) -> Integer:
 def predict(state: Any) -> Integer:
     """The probability of a one bit, 1..65535 of 65536."""
     (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain) = state  # fmt: skip  # noqa: E501
-    c0, bits, n = scalars[_C0], scalars[_BITS], places.shape[0]
-    known = _history_inputs(c0, bits, scalars[_NODE], buckets, places, maps, used, x)
-    _run_inputs(c0, bits, found, run_maps, run_used, x, 2 * n)
-    longest = _match_inputs(c0, bits, matches, match_maps, x, 3 * n)
-    x[3 * n + 2 * _MATCHES] = np.int64(STRETCH[np.int64(plain[c0]) >> 19]) >> 1
-    x[3 * n + 2 * _MATCHES + 1] = 256
+    c0, bits, n = scalars[_C0], scalars[_BITS], scalars[_MATCH_INPUTS]
+    known = _history_inputs(scalars[_NODE], buckets, places, maps, used, x)
+    if scalars[_DOUBT_INPUTS] > 0:
+        _doubt_inputs(used, x, scalars[_DOUBT_INPUTS])
+    if scalars[_RUN_INPUTS] > 0:
+        _run_inputs(c0, bits, found, run_maps, run_used, x, scalars[_RUN_INPUTS])
+    longest = _match_inputs(c0, bits, matches, match_maps, x, n)
+    x[n + 2 * _MATCHES] = np.int64(STRETCH[np.int64(plain[c0]) >> 19]) >> 1
+    x[n + 2 * _MATCHES + 1] = 256
     _choose_rows(scalars, known, longest, rows)
     total: Integer = 0
     for k in range(_SETS):
@@ -447,7 +459,7 @@ def _begin_byte(state: Any, byte: Integer) -> None:
     _follow_text(scalars, byte)
     _set_contexts(scalars, history, followers, hashes)
     _find_matches(scalars, history, matches, last)
-    scalars[_SINK] = _find_buckets(buckets, scalars[_BUCKETS], hashes, 0, places)
+    _find_buckets(buckets, scalars[_BUCKETS], hashes, 0, places)
     _find_runs(runs, scalars[_RUNS], hashes, run_places, found)
 
 
@@ -459,8 +471,8 @@ def update(state: Any, bit: Integer) -> None:
     for i in range(places.shape[0]):
         buckets[places[i] + node] = NEXT_STATE[used[i], bit]
         adapt(maps[i], used[i], bit, 255)
-        if run_used[i] != 0:
-            adapt(run_maps[i], run_used[i], bit, 400)
+    for i in range(run_used.shape[0]):
+        adapt(run_maps[i], run_used[i], bit, 400)  # cell 0 is never read
     for m in range(_MATCHES):
         if matches[m, 3] >= 0:
             adapt(match_maps, matches[m, 3], bit, 400)
@@ -475,7 +487,7 @@ def update(state: Any, bit: Integer) -> None:
     scalars[_NODE] = (node << 1) | bit
     if scalars[_BITS] == 4:
         scalars[_NODE] = 1
-        scalars[_SINK] = _find_buckets(buckets, scalars[_BUCKETS], hashes, scalars[_C0], places)
+        _find_buckets(buckets, scalars[_BUCKETS], hashes, scalars[_C0], places)
     elif scalars[_BITS] == 8:
         _begin_byte(state, scalars[_C0] & 255)
         scalars[_C0] = 1

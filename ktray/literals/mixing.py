@@ -8,10 +8,14 @@ An adaptive probability is one int32: 22 bits of probability, then 9 bits of how
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from ktray.literals.fixed import RECIPROCAL, Integer
 
@@ -45,3 +49,27 @@ def train(weights: Any, inputs: Any, error: Integer) -> None:
     step = np.int32(error)
     for i in range(inputs.shape[0]):
         weights[i] += np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(0x2000)) >> np.int32(14))
+
+
+def _touch(table: Any, at: Any) -> None:
+    """Nothing: caches are compiled code's concern."""
+
+
+@intrinsic
+def _prefetch(context: Any, table: Any, at: Any) -> Any:
+    """Ask for the cache line of table[at], a one-dimensional array's element, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte = ir.IntType(8).as_pointer()
+        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [address, number(1), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(table, types.intp), generate
+
+
+prefetch: Callable[[Any, Any], None] = _touch if config.DISABLE_JIT else _prefetch

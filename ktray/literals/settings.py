@@ -10,10 +10,11 @@ from ktray.errors import ArchiveError, ConfigError
 _HEADER = struct.Struct("<BBBB")
 SETTINGS_BYTES = _HEADER.size
 
-#: name -> (most memory for buckets in MiB, contexts)
-PRESETS = {"fast": (64, 8), "default": (256, 18), "max": (512, 18)}
+#: name -> (most memory for buckets in MiB, contexts, doubts, runs)
+PRESETS = {"fast": (64, 10, False, False), "default": (256, 18, False, False), "max": (512, 18, True, True)}
 #: Contexts that the general model knows.
 MIN_CONTEXTS, MAX_CONTEXTS = 6, 18
+_DOUBTS, _RUNS = 64, 128
 
 
 def check_preset(preset: str) -> None:
@@ -24,19 +25,24 @@ def check_preset(preset: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MixerSettings:
-    """Sizes of the general model's tables, as powers of two, and how many contexts it mixes.
+    """Sizes of the general model's tables, as powers of two, and what it mixes.
 
-    `buckets` of 16 bytes each, `history` bytes, `runs` of 4 bytes each.
+    `buckets` of 16 bytes each, `history` bytes, `runs` of 4 bytes each. Each of `contexts` gives one input;
+    another one where `with_doubts` (what it says where it has seen one kind of bit alone), and another one
+    where `with_runs` (the byte that followed last).
     """
 
     buckets: int
     history: int
     runs: int
     contexts: int
+    with_doubts: bool = False
+    with_runs: bool = False
 
     def header(self) -> bytes:
         """Four bytes."""
-        return _HEADER.pack(self.buckets, self.history, self.runs, self.contexts)
+        mixed = self.contexts + _DOUBTS * self.with_doubts + _RUNS * self.with_runs
+        return _HEADER.pack(self.buckets, self.history, self.runs, mixed)
 
     @classmethod
     def from_header(cls, header: bytes) -> MixerSettings:
@@ -45,9 +51,10 @@ class MixerSettings:
             raise ArchiveError(
                 f"a literal header of {len(header)} bytes, expected {SETTINGS_BYTES}; the archive is damaged"
             )
-        settings = cls(*_HEADER.unpack(header))
+        buckets, history, runs, mixed = _HEADER.unpack(header)
+        settings = cls(buckets, history, runs, mixed & 31, bool(mixed & _DOUBTS), bool(mixed & _RUNS))
         sizes = 10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24
-        if not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
+        if mixed & 32 or not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
 
@@ -55,7 +62,8 @@ class MixerSettings:
     def for_block(cls, n: int, preset: str = "default") -> MixerSettings:
         """The settings for a block of about `n` bytes; raises ConfigError for an unknown preset."""
         check_preset(preset)
-        memory, contexts = PRESETS[preset]
+        memory, contexts, doubts, runs = PRESETS[preset]
         need = max(n, 64).bit_length()
         most = (memory << 20).bit_length() - 1 - 4  # every bucket has 16 bytes
-        return cls(min(max(need + 3, 12), most), min(max(need, 10), 26), min(max(need + 2, 10), 22), contexts)
+        sizes = min(max(need + 3, 12), most), min(max(need, 10), 26), min(max(need + 2, 10), 22)
+        return cls(*sizes, contexts, doubts, runs)

@@ -212,12 +212,13 @@ def test_price_is_the_coded_length() -> None:
 
 def test_settings_survive_their_header() -> None:
     for n in (0, 1, 10**4, 10**6, 10**9):
-        for preset, (memory, _) in PRESETS.items():
+        for preset, (memory, *_) in PRESETS.items():
             settings = MixerSettings.for_block(n, preset)
             assert MixerSettings.from_header(settings.header()) == settings
             assert 16 << settings.buckets <= memory << 20
-    with pytest.raises(ArchiveError, match="damaged"):
-        MixerSettings.from_header(b"\xff\xff\xff\xff")
+    for damaged in (b"\xff\xff\xff\xff", bytes([20, 20, 20, 18 + 32]), bytes([20, 20, 20, 19])):
+        with pytest.raises(ArchiveError, match="damaged"):
+            MixerSettings.from_header(damaged)
 
 
 def test_tables() -> None:
