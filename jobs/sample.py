@@ -169,12 +169,12 @@ def _by_engine(series: Sequence[Series]) -> Iterator[list[Series]]:
 
 def _refining(base: Series) -> Series:
     """Return the series that repairs what `base` got wrong."""
-    language = base.spec.prompt.template().language
+    language = base.spec.asked.template().language
     if language is None:
         raise ConfigError(
             "--refine needs to know the language of the programs; give it with --prompt.language"
         )
-    prompt = replace(base.spec.prompt, prompt=REFINING[language], prompt_file="")
+    prompt = replace(base.spec.asked, prompt=REFINING[language], prompt_file="")
     return _series(replace(base.spec, prompt=prompt, refines=base.folder), base.round + 1)
 
 

@@ -24,8 +24,9 @@ class PromptSettings:
     """Which prompt, and how long a reply may be."""
 
     prompt: str = option(
-        "python",
-        "prompt: python, python_cot, dsl, dsl_few_shot; of models of our own: sketch, program, feedback",
+        "",
+        "prompt: python, python_cot, dsl, dsl_few_shot (default: python); models of jobs.train: sketch, "
+        "program, feedback (default: their own)",
     )
     prompt_file: str = option(
         "",
@@ -60,13 +61,15 @@ class PromptSettings:
     def template(self) -> Template:
         """Return the template. Raises ConfigError where there is none of that name, or no such file."""
         language = Language(self.language) if self.language else None
-        return load_template(self.prompt, Path(self.prompt_file) if self.prompt_file else None, language)
+        return load_template(
+            self.prompt or "python", Path(self.prompt_file) if self.prompt_file else None, language
+        )
 
     def identity(self) -> dict[str, object]:
         """Return what a reply depends on: the template's content, not where it lies."""
         template = self.template()
         return {
-            "prompt": Path(self.prompt_file).name if self.prompt_file else self.prompt,
+            "prompt": Path(self.prompt_file).name if self.prompt_file else self.prompt or "python",
             "prompt_hash": template.hash,
             "language": template.language.value if template.language else "",
             "grammar": self.grammar,

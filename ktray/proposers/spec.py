@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ktray.dsl.grammar import grammar
 from ktray.errors import ConfigError
+from ktray.models import own_form
 from ktray.ports import Proposer
 from ktray.proposers.dsl2 import Dsl2Proposer
 from ktray.proposers.model import ModelProposer, PromptSettings
@@ -52,6 +53,13 @@ class ProposerSpec:
     prompt: PromptSettings = field(default_factory=PromptSettings)
     refines: str = ""
 
+    @property
+    def asked(self) -> PromptSettings:
+        """What the model is asked: where nothing is chosen, a model of our own is asked in its own form."""
+        form = own_form(self.engine.model) if self.name == "vllm" else ""
+        chosen = self.prompt.prompt or self.prompt.prompt_file
+        return replace(self.prompt, prompt=form) if form and not chosen else self.prompt
+
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on. Raises InputError where the proposer cannot be built."""
         if self.name == "search":
@@ -63,7 +71,7 @@ class ProposerSpec:
         self._check_model()
         source = self.engine.identity() if self.name == "vllm" else self.endpoint.identity()
         refines = {"refines": self.refines} if self.refines else {}
-        return {**source, **_plain(asdict(self.sampling)), **self.prompt.identity(), **refines}
+        return {**source, **_plain(asdict(self.sampling)), **self.asked.identity(), **refines}
 
     def build(self) -> Proposer:
         """Return the proposer itself."""
@@ -81,9 +89,9 @@ class ProposerSpec:
         drawing = {k: v for k, v in settings.items() if k not in ("model", "prompt", "prompt_hash", "seed")}
         seed = self.sampling.seed
         sampler: TextSampler = self._sampler(engine)
-        if self.prompt.execute:
-            sampler = FeedbackSampler(sampler, "" if self.prompt.template().form else "\n")
-        return ModelProposer(self.name, sampler, self.prompt, seed, settings, settings_hash(drawing))
+        if self.asked.execute:
+            sampler = FeedbackSampler(sampler, "" if self.asked.template().form else "\n")
+        return ModelProposer(self.name, sampler, self.asked, seed, settings, settings_hash(drawing))
 
     def resources(self, workers: int, cluster_gpus: int) -> Resources:
         """Return what replicas take on a cluster with so many workers (CPUs) and GPUs."""
@@ -115,7 +123,7 @@ class ProposerSpec:
     def _sampler(self, engine: TextSampler | None) -> TextSampler:
         if self.name == "openai":
             return EndpointSampler(self.endpoint, self.sampling)
-        held_to = grammar() if self.prompt.grammar else None
+        held_to = grammar() if self.asked.grammar else None
         if isinstance(engine, VllmSampler):
             return engine.drawing(self.sampling, held_to)
         return VllmSampler(self.engine, self.sampling, held_to)
@@ -123,7 +131,7 @@ class ProposerSpec:
     def _check_model(self) -> None:
         if self.name not in MODELS:
             raise ConfigError(f"proposer {self.name!r} cannot be built from a spec")
-        if self.prompt.grammar and self.name != "vllm":
+        if self.asked.grammar and self.name != "vllm":
             raise ConfigError(
                 "prompt.grammar needs the vllm proposer; an endpoint cannot be held to a grammar"
             )

@@ -16,6 +16,7 @@ from typing import Any
 
 from ktray.config import option
 from ktray.errors import ConfigError, EngineDeadError
+from ktray.models import model_location
 from ktray.samplers.identity import model_identity
 from ktray.samplers.ports import Finish, Reply, SampleRequest, SamplingSettings
 
@@ -31,7 +32,7 @@ _STEP_TOKENS = 4096
 class EngineSettings:
     """A model, how it is loaded, and what one replica of it takes."""
 
-    model: str = option("", "hub name or local folder of the model")
+    model: str = option("", "hub name or local folder of the model, or one that ships: seqcoder-nano")
     revision: str = option("", "branch, tag or commit of a hub model (default: its main branch)")
     adapter: str = option("", "folder of a LoRA adapter")
     dtype: str = option("auto", "number format: auto, bfloat16, float16, float32")
@@ -67,6 +68,11 @@ class EngineSettings:
                 "0 or more"
             )
 
+    @property
+    def location(self) -> str:
+        """Where the model lies: its folder where it ships with ktray, else `model`."""
+        return model_location(self.model)
+
     def identity(self) -> dict[str, object]:
         """Return what a reply depends on beside prompt and sampling; reads the model's folder, loads nothing.
 
@@ -76,7 +82,7 @@ class EngineSettings:
             raise ConfigError("no model given; name a hub model or a local folder with --engine.model")
         names = ("dtype", "quantization", "max_model_len", "chat")
         return {
-            "model": model_identity(self.model, self.revision),
+            "model": model_identity(self.location, self.revision),
             "adapter": model_identity(self.adapter) if self.adapter else "",
             **{name: getattr(self, name) for name in names},
         }
@@ -220,7 +226,7 @@ def _set_environment(engine: EngineSettings) -> None:
     if not on_gpu(engine):
         # One process and one thread a replica: several threads fight over a core, and compiling costs 18 s.
         wanted |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"}
-    if engine.offline or Path(engine.model).is_dir():
+    if engine.offline or Path(engine.location).is_dir():
         wanted |= {"HF_HUB_OFFLINE": "1"}
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
@@ -249,7 +255,7 @@ def _shield_llvmlite() -> None:
 def llm_options(engine: EngineSettings) -> dict[str, Any]:
     """Return the arguments of `vllm.LLM` for these settings on this machine."""
     options: dict[str, Any] = {
-        "model": engine.model,
+        "model": engine.location,
         "revision": engine.revision or None,
         "dtype": engine.dtype,
         "max_model_len": engine.max_model_len,

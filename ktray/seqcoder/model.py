@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ktray.config import option
 from ktray.errors import ConfigError
+from ktray.models import OWN_FILE, model_location, own_form
 from ktray.rundir import write_json
 from ktray.seqcoder.forms import form_called
 from ktray.seqcoder.tokens import Speller, TextSpeller, Vocabulary, save_tokenizer
@@ -28,8 +29,6 @@ _AMPLITUDE = 0.1
 _LOOK_BACK = ((1, 2, 3, 4), (1, 2))
 _SHARPNESS = (2.0, 6.0)
 _LOUDER, _CARRIED = 4.0, 0.1
-#: Tells in a model's folder that it is ours, and in which form it writes.
-_OURS = "seqcoder.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class ModelSettings:
 
     def speller(self) -> Speller:
         """Return the words of the model: our own, or those of an ordinary model's tokenizer."""
-        if not self.start or (Path(self.start) / _OURS).exists():
+        if not self.start or own_form(self.start):
             return self.vocabulary()
         from transformers import AutoTokenizer
 
@@ -87,7 +86,7 @@ def make(settings: ModelSettings, seed: int) -> Any:
     _check_form(settings)
     torch.manual_seed(seed)
     try:
-        model = AutoModelForCausalLM.from_pretrained(settings.start, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(model_location(settings.start), dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise _not_loaded(settings.start, error) from error
     if not settings.lora:
@@ -100,7 +99,7 @@ def make(settings: ModelSettings, seed: int) -> Any:
 
 def _check_form(settings: ModelSettings) -> None:
     """Raise ConfigError where a model of ours is to go on in another form or context than its own."""
-    ours = Path(settings.start) / _OURS
+    ours = Path(model_location(settings.start)) / OWN_FILE
     if ours.exists():
         own = json.loads(ours.read_text(encoding="utf-8"))
         if (own["form"], own["context"]) != (settings.form, settings.context):
@@ -271,4 +270,4 @@ def save(model: Any, settings: ModelSettings, folder: Path) -> None:
         speller.tokenizer.save_pretrained(folder)
         return
     save_tokenizer(settings.vocabulary(), settings.context, folder)
-    write_json(folder / _OURS, {"form": settings.form, "context": settings.context})
+    write_json(folder / OWN_FILE, {"form": settings.form, "context": settings.context})
