@@ -1,4 +1,5 @@
-"""Compiled and interpreted models write the same bytes: nothing depends on the machine's arithmetic."""
+"""Models write the same bytes compiled for this processor, for any, or interpreted: nothing depends on the
+machine's arithmetic."""
 
 from __future__ import annotations
 
@@ -37,8 +38,20 @@ def _data(name: str) -> Values:
 
 @pytest.mark.parametrize("name", ["general", "nucleotides", "samples16", "samples8"])
 def test_interpreted_run_writes_the_same_bytes(name: str) -> None:
+    _check_same_bytes(name, "fast", {"NUMBA_DISABLE_JIT": "1"})
+
+
+def test_interpreted_run_of_the_largest_preset_writes_the_same_bytes() -> None:
+    _check_same_bytes("general", "max", {"NUMBA_DISABLE_JIT": "1"})
+
+
+def test_run_compiled_for_any_processor_writes_the_same_bytes() -> None:
+    _check_same_bytes("general", "default", {"NUMBA_CPU_NAME": "generic"})
+
+
+def _check_same_bytes(name: str, preset: str, setting: dict[str, str]) -> None:
     data = _data(name)
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    environment = {**os.environ, **setting}
     command = [
         sys.executable,
         "-W",
@@ -47,9 +60,9 @@ def test_interpreted_run_writes_the_same_bytes(name: str) -> None:
         _SCRIPT,
         data.tobytes().hex(),
         name,
-        "fast",
+        preset,
     ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
-    expected = hashlib.sha256(encode_bytes(data, "fast", hint=name)).hexdigest()
+    expected = hashlib.sha256(encode_bytes(data, preset, hint=name)).hexdigest()
     assert done.stdout.strip() == expected
