@@ -3,6 +3,7 @@
     python -m jobs.decompress data.kt --out data.bin
     python -m jobs.decompress data.kt --out part.bin --range 1000:2000
     python -m jobs.decompress --list data.kt
+    python -m jobs.decompress data.kt --explain 17
     python -m jobs.decompress --config configs/decompress/smoke.yaml
 
 The archive is verified first: a damaged one is refused, and no output is written.
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from ktray.archive.running import ArchivePrograms
 from ktray.config import option, to_yaml
 from ktray.corpora.audio import KINDS, MFCC_NOTE, write_wavs
 from ktray.dsl.interpreter import DslExecutor
-from ktray.errors import ArchiveError, ConfigError
+from ktray.errors import ArchiveError, ConfigError, ProgramError
 from ktray.job import console, launch
 from ktray.ports import Prior
 from ktray.priors import make_prior
@@ -55,6 +58,9 @@ class Config:
         None, "only START:END (END excluded) of what is restored: bytes; sequences where it holds sequences"
     )
     list: bool = option(False, "print header, blocks and counts instead of restoring")
+    explain: int | None = option(
+        None, "print the program of this sequence (from 0) line by line, with the bits of each part"
+    )
     wav: Path | None = option(None, "folder to write an audio16 corpus's files to, as WAV")
     run: Path | None = option(None, "run directory for config and metrics.json (default: none)")
     sandbox: SandboxLimits = option(_DECODER_LIMITS, "limits of the Python programs in the archive")
@@ -67,7 +73,10 @@ def run(config: Config) -> dict[str, Any]:
     path = _checked(config)
     directory = RunDirectory(config.run, {"archive": path.name}) if config.run else None
     with ArchiveReader(path) as reader:
-        metrics = _listed(reader, config) if config.list else _restored(reader, config, started)
+        if config.explain is not None:
+            metrics = _explained(reader, config)
+        else:
+            metrics = _listed(reader, config) if config.list else _restored(reader, config, started)
     if directory:
         directory.save_config(to_yaml(config), seed=0)
         directory.save_metrics(metrics)
@@ -77,7 +86,9 @@ def run(config: Config) -> dict[str, Any]:
 def _checked(config: Config) -> Path:
     if config.archive is None:
         raise ConfigError("no archive given; name one: python -m jobs.decompress data.kt --out data.bin")
-    if not (config.out or config.wav or config.list):
+    if config.explain is not None and (config.out or config.wav or config.list):
+        raise ConfigError("--explain only explains; leave it out to restore or list")
+    if not (config.out or config.wav or config.list or config.explain is not None):
         raise ConfigError("nowhere to restore to; give --out FILE, or --list to see what the archive holds")
     if config.list and (config.out or config.wav):
         raise ConfigError("--list only lists; leave it out to restore, or leave out --out and --wav")
@@ -92,6 +103,36 @@ def _listed(reader: ArchiveReader, config: Config) -> dict[str, Any]:
     if not config.json:
         show(listing)
     return listing.to_json()
+
+
+def _explained(reader: ArchiveReader, config: Config) -> dict[str, Any]:
+    """Print a sequence's program with its bits, as prior `adaptive` codes it first in a block."""
+    from ktray.priors.adaptive.explain import explain, rendered  # compiled code that restoring may not need
+
+    number = config.explain or 0
+    ends = list(accumulate(info.sequences for info in reader.blocks))
+    if not 0 <= number < (ends[-1] if ends else 0):
+        raise ConfigError(
+            f"--explain {number}: the archive holds sequences 0 to {ends[-1] - 1 if ends else -1}"
+        )
+    block = bisect_right(ends, number)
+    settings = prior_settings(reader)
+    with ArchivePrograms(DslExecutor(clock=None), lambda: Sandbox(config.sandbox)) as programs:
+        decode = decode_in_process(lambda name: make_prior(name, **settings), programs)
+        (decoded,) = reader.iter_blocks(decode, range(block, block + 1))
+    entry = decoded.entries[number - (ends[block - 1] if block else 0)]
+    told: dict[str, Any] = {"sequence": number, "elements": len(entry.values), "lines": []}
+    if entry.program is None:
+        _say(f"sequence {number} is a literal of {len(entry.values)} elements")
+        return told
+    try:
+        lines = explain(entry.program)
+    except ProgramError as error:
+        price = float(make_prior(decoded.prior, **settings).prices([entry.program])[0])
+        _say(f"{entry.program.text}\n{price:.2f} bits together ({error})")
+        return told | {"program": entry.program.text, "bits": price}
+    _say(rendered(lines))
+    return told | {"lines": [asdict(line) for line in lines], "bits": sum(line.bits for line in lines)}
 
 
 def show(listing: Listing) -> None:

@@ -58,7 +58,12 @@ def main() -> None:
             for what, s in (("price", pricing), ("encode", encoding), ("decode", decoding))
         ]
         rate = 8 * len(block.payload) / bits
-        print(f"{name:9} {'  '.join(speeds)}  rate {rate:.4f}  {'restored' if same else 'DIFFERENT'}")
+        spent = block.program_bits + block.literal_bits + block.flag_bits
+        apart = 8 * (len(block.payload) - len(prior.encode([], None).payload)) - spent
+        print(
+            f"{name:9} {'  '.join(speeds)}  rate {rate:.4f}  {'restored' if same else 'DIFFERENT'}  "
+            f"{apart / _PROGRAMS:+.4f} bits a program beyond its price"
+        )
 
 
 if __name__ == "__main__":

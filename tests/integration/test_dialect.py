@@ -15,7 +15,9 @@ pytestmark = pytest.mark.usefixtures("local_ray")
 
 
 @pytest.mark.parametrize("prior", ["uniform", "adaptive"])
-def test_classics_are_stored_as_laws_and_restored(prior: str, tmp_path: Path) -> None:
+def test_classics_are_stored_as_laws_and_restored(
+    prior: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = [CLASSICS[name](100) for name in ("squares", "Fibonacci", "Thue-Morse", "primes", "Gray code")]
     source = tmp_path / "classics.jsonl"
     source.write_text("".join(json.dumps({"sequence": values}) + "\n" for values in made))
@@ -26,6 +28,11 @@ def test_classics_are_stored_as_laws_and_restored(prior: str, tmp_path: Path) ->
         assert reader.settings["dialect"] == "dsl2"
         assert reader.blocks[0].dsl == 4
     assert decompress.main([str(tmp_path / "a.kt"), "--out", str(tmp_path / "back.jsonl")]) == 0
+    for number, told in ((2, "digit_sum"), (3, "literal")):
+        capsys.readouterr()
+        assert decompress.main([str(tmp_path / "a.kt"), "--explain", str(number)]) == 0
+        assert told in "".join(capsys.readouterr())
+    assert decompress.main([str(tmp_path / "a.kt"), "--explain", "5"]) == 2
     back = [json.loads(line)["sequence"] for line in (tmp_path / "back.jsonl").read_text().splitlines()]
     assert back == made
 

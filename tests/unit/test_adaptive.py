@@ -73,10 +73,12 @@ def test_programs_and_literals_come_back_in_order(literals: str, sized: bool) ->
 
 
 def test_a_block_costs_what_its_ledger_says() -> None:
-    entries = sampled(2000)
-    block = AdaptivePrior().encode(entries, None)
+    """Within 0.01 bit a program, beside the header, which an empty block has, too."""
+    entries, prior = sampled(3000), AdaptivePrior()
+    block = prior.encode(entries, None)
     spent = block.program_bits + block.literal_bits + block.flag_bits
-    assert 0 <= 8 * len(block.payload) - spent < 0.01 * len(entries) + 64
+    stream = len(block.payload) - len(prior.encode([], None).payload)
+    assert abs(8 * stream - spent) < 0.01 * len(entries)
 
 
 def test_quoted_prices_are_what_unlearning_code_costs() -> None:
@@ -157,7 +159,7 @@ def test_unknown_literal_models_are_named() -> None:
 
 
 def test_learned_counts_survive_the_file_and_help(tmp_path: Path) -> None:
-    learned = learned_counts(4, 4000)
+    learned = learned_counts(4, 3000)
     save_counts(learned, tmp_path / "counts.npz")
     loaded = load_counts(tmp_path / "counts.npz")
     programs = [entry.program for entry in sampled(300) if entry.program]
@@ -200,7 +202,7 @@ print(block.payload.hex())
 
 
 def test_interpreted_and_compiled_code_agree() -> None:
-    texts = json.dumps([entry.program.text for entry in sampled(8) if entry.program])
+    texts = json.dumps([entry.program.text for entry in sampled(5) if entry.program])
     root = Path(__file__).parents[2]
     payloads = {
         subprocess.run(

@@ -48,3 +48,14 @@ def explain(program: Program, counts: Counts | None = None) -> list[ExplainedLin
             texts, desk.ledger[: len(texts)].tolist(), strict=True
         )
     ]
+
+
+def rendered(lines: list[ExplainedLine]) -> str:
+    """Return the lines as a table of text: bits together, bits of each part, the line."""
+    head = f"{'bits':>8} {'function':>9} {'references':>11} {'arguments':>10} {'literals':>9}  line"
+    rows = [
+        f"{line.bits:8.2f} {line.function:9.2f} {line.references:11.2f} {line.arguments:10.2f} "
+        f"{line.literals:9.2f}  {line.text}"
+        for line in lines
+    ]
+    return "\n".join([head, *rows, f"{sum(line.bits for line in lines):8.2f} together"])
