@@ -25,7 +25,7 @@ from ktray.rundir import RunDirectory
 from ktray.seqcoder.curves import plot_training, read_curves
 from ktray.seqcoder.model import ModelSettings
 from ktray.seqcoder.settings import OptimiserSettings, TrainSettings
-from ktray.seqcoder.sources import Sources
+from ktray.seqcoder.sources import Sources, load_hashes
 from ktray.seqcoder.stream import StreamSettings
 
 
@@ -100,6 +100,7 @@ def _check(config: Config) -> None:
 
 def _sources(config: Config) -> tuple[Sources, dict[str, int]]:
     """Return the files to train from; the logs' programs become a file of pairs in the run directory."""
+    load_hashes(config.exclude)  # what is wrong with the file is told before anything is started
     exclude = str(config.exclude.resolve()) if config.exclude else ""
     if not config.from_logs:
         return Sources(exclude), {}
