@@ -54,27 +54,36 @@ def run(config: Config) -> dict[str, Any]:
     path = required(config.run, "run", "run directory")
     if config.n < 1:
         raise ConfigError(f"--n is {config.n}, expected 1 or more")
+    plan = _plan(config)
     prompts = config.prompts(_items(config))
     directory = RunDirectory(path, _fingerprint(config, prompts))
     directory.save_config(to_yaml(config), config.seed)
     write_prompts(path / "prompts.jsonl", prompts)
-    cells: dict[str, dict[str, Any]] = {}
+    cells = {}
     with running() if config.sampler.workers > 0 else nullcontext():
-        for model in words(config.models):
-            for temperature in _temperatures(config):
-                name = f"{Path(model).name}-t{temperature:g}"
-                if name in cells:
-                    raise ConfigError(
-                        f"two cells of the grid are named {name}; run them in directories of their own"
-                    )
-                cells[name] = _cell(config, model, temperature, prompts, path / name)
-                console.print(f"{name}:", summary_table(cells[name]))
+        for name, (model, temperature) in plan.items():
+            cells[name] = _cell(config, model, temperature, prompts, path / name)
+            console.print(f"{name}:", summary_table(cells[name]))
     rows = table_rows(cells)
     write_text(path / "report.md", as_markdown(rows))
     write_text(path / "report.csv", as_csv(rows))
     metrics = {"prompts": len(prompts), "n": config.n, "cells": cells, "run": str(path)}
     directory.save_metrics(metrics)
     return metrics
+
+
+def _plan(config: Config) -> dict[str, tuple[str, float]]:
+    """Return the model and temperature of every cell, by the name of its folder."""
+    plan: dict[str, tuple[str, float]] = {}
+    for model in words(config.models):
+        for temperature in _temperatures(config):
+            name = f"{Path(model).name}-t{temperature:g}"
+            if name in plan:
+                raise ConfigError(
+                    f"two cells of the grid are named {name}; run them apart, each with its --run"
+                )
+            plan[name] = model, temperature
+    return plan
 
 
 def _items(config: Config) -> list[Item]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +99,37 @@ def test_the_grid_on_local_ray_counts_what_was_planted(
     assert "belongs to another run" in capsys.readouterr().err
 
 
-def test_a_killed_run_is_completed_and_no_sample_is_doubled(tmp_path: Path) -> None:
-    prompts, log = tmp_path / "p.jsonl", tmp_path / "r.jsonl"
-    items = tmp_path / "data"
-    assert main(["generate", "--count", "30", "--out", str(items), "--algorithms", "lzw"]) == 0
-    assert main(["prompts", "--inputs", str(items / "items.jsonl"), "--out", str(prompts)]) == 0
-    command = [sys.executable, "-m", "jobs.invert", "infer", "--prompts", str(prompts), "--replies", str(log)]
-    process = subprocess.Popen([*command, "--n", "20"], cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (log.exists() and log.stat().st_size > 100_000):
+def lines_of(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_killed_grid_is_completed_and_no_sample_is_doubled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The grid, on a Ray of its own, is killed; the same command completes exactly what is missing."""
+    n, prompts = 40, 20 * 2 * 4
+    config = ["--config", ROOT / "configs/invert/smoke.yaml", "--run", tmp_path, "--count", 20, "--n", n]
+    words = [
+        *config,
+        "--algorithms",
+        "lzw,rle",
+        "--blinding",
+        0,
+        "--sampler.workers",
+        2,
+        "--sampler.batch",
+        8,
+    ]
+    log = tmp_path / "oracle-t0.2" / "replies.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.invert", "grid", *map(str, words)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "RAY_ADDRESS": "local"},
+    )
+    deadline = time.monotonic() + 150
+    while len(lines_of(log)) < 100:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -114,12 +137,21 @@ def test_a_killed_run_is_completed_and_no_sample_is_doubled(tmp_path: Path) -> N
     process.wait()
     with log.open("a") as stream:
         stream.write('{"prompt_id": "cut sho')
-    before = len(log.read_text().splitlines()) - 1
-    assert 0 < before < 480 * 20
-    assert main(["infer", "--prompts", str(prompts), "--replies", str(log), "--n", "20"]) == 0
-    replies = list(read_replies(log))
-    assert len(log.read_text().splitlines()) == len(replies) == 480 * 20
-    assert len({(r.prompt_id, r.sample) for r in replies}) == 480 * 20
+    whole = lines_of(log)[:-1]
+    assert 100 <= len(whole) < prompts * n
+    found = invert(capsys, "grid", *words)["cells"]["oracle-t0.2"]
+    assert found["n"] == prompts * n
+    assert lines_of(log)[: len(whole)] == whole  # what was there was neither lost nor asked again
+    keys = [(r.prompt_id, r.sample) for r in read_replies(log)]
+    assert len(lines_of(log)) == len(set(keys)) == prompts * n
+    oracle = OracleSampler(OracleRates().by_outcome())
+    asked = list(read_prompts(tmp_path / "prompts.jsonl"))
+    planted = [[oracle.plan(p, i, 42) for i in range(n)] for p in asked]
+    assert found["outcomes"] == {o.value: sum(row.count(o) for row in planted) for o in AnswerOutcome}
+    right = [row.count(AnswerOutcome.CORRECT) for row in planted]
+    for k, value in found["pass_at_k"].items():
+        closed = sum(1 - comb(n - c, int(k)) / comb(n, int(k)) for c in right) / len(right)
+        assert value == pytest.approx(closed, rel=1e-12)
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -161,6 +193,8 @@ def test_a_model_that_cannot_be_loaded_on_ray_is_the_users_line(
         (["grid", "--run", "{tmp}", "--temperatures", "warm"], "expected numbers"),
         (["grid", "--run", "{tmp}", "--sampler.name", "gpt", "--models", "x"], "unknown sampler 'gpt'"),
         (["grid", "--run", "{tmp}", "--templates", "{tmp}"], "no template"),
+        (["grid", "--run", "{tmp}", "--models", "oracle,x/oracle"], "two cells of the grid"),
+        (["check", "--inputs", "nowhere.jsonl"], "No such file"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_code_2(
