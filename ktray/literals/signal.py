@@ -129,6 +129,7 @@ def _logistic_table() -> NDArray[np.int64]:
 
 
 _LOGISTIC = _logistic_table()
+_LOG2 = np.array([max(n, 1).bit_length() - 1 for n in range(256)], dtype=np.int64)
 _MIDDLE = _Z_LIMIT * 32
 
 
@@ -173,8 +174,8 @@ def new_state(shape: Shape, records: Sequence[tuple[int, int]] = ()) -> State:
             (_MOST_EXPERTS, _SCALES), 1 << (24 if shape.bits == 16 else 18), dtype=np.int64
         ),  # mean errors
         np.zeros(
-            (_MOST_EXPERTS * _SCALES, 4), dtype=np.int64
-        ),  # 1/scale; distribution at low, high and middle
+            (_MOST_EXPERTS * _SCALES, 5), dtype=np.int64
+        ),  # 1/scale; distribution at low, high and middle; half the range in sixteenths of the scale
         np.zeros(_INPUTS, dtype=np.int32),
         np.full((4 * 512, _INPUTS), 65536 // 12, dtype=np.int32),  # weights of the mixers
         np.tile(
@@ -286,10 +287,10 @@ def _distribution(difference: Integer, inverse: Integer) -> Integer:
 @njit(cache=True, _nrt=False)
 def _log2(value: Integer) -> Integer:
     bits = 0
-    while value > 1:
-        value >>= 1
-        bits += 1
-    return bits
+    while value > 255:
+        value >>= 8
+        bits += 8
+    return bits + _LOG2[value]
 
 
 @njit(cache=True, _nrt=False)
@@ -390,11 +391,10 @@ def _learn_all(state: Any, t: Integer, line: Integer, value: Integer) -> None:
 
 
 @njit(cache=True, _nrt=False)
-def _expert_inputs(scalars: Any, x: Any, size: Integer, extra: Integer, difference: Integer, centre: Any, scale: Any, edge: Any, calibration: Any, cells: Any, experts: Integer) -> None:  # fmt: skip  # noqa: E501
+def _expert_inputs(b: Integer, x: Any, extra: Integer, difference: Integer, centre: Any, edge: Any, calibration: Any, cells: Any, experts: Integer) -> None:  # fmt: skip  # noqa: E501
     """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and
     calibrated.
     """
-    fraction, floor = scalars[_FRACTION], scalars[_FLOOR]
     for e in range(experts):
         for k in range(_SCALES):
             j = e * _SCALES + k
@@ -403,8 +403,7 @@ def _expert_inputs(scalars: Any, x: Any, size: Integer, extra: Integer, differen
             p = ((edge[j, 2] - middle + extra + 1) << 12) // (edge[j, 2] - edge[j, 1] + 2 * extra + 2)
             logit = np.int64(STRETCH[min(max(p, 0), 4095)])
             x[2 * j] = logit >> 1
-            width = min(_log2((size << (fraction + 4)) // max(scale[e, k] >> 8, floor) + 1), 15)
-            cells[j, 0] = j * 16 + width
+            cells[j, 0] = j * 16 + min(_log2((edge[j, 4] >> b) + 1), 15)
             cells[j, 1] = (logit + 2112) >> 7
             x[2 * j + 1] = STRETCH[np.int64(calibration[cells[j, 0], cells[j, 1]]) >> 19] >> 1
 
@@ -420,7 +419,9 @@ def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Int
     size, half_step = np.int64(1) << bits, np.int64(1) << (fraction - 1)
     for j in range(experts * _SCALES):
         e = j // _SCALES
-        edge[j, 0] = (1454 << 16) // max(scale[e, j % _SCALES] >> 8, floor)
+        near = max(scale[e, j % _SCALES] >> 8, floor)
+        edge[j, 0] = (1454 << 16) // near
+        edge[j, 4] = (size << (fraction + 3)) // near
         edge[j, 1] = _distribution((low << fraction) - half_step - centre[e], edge[j, 0])
         edge[j, 2] = _distribution(((low + size) << fraction) - half_step - centre[e], edge[j, 0])
     main = centre[experts - 1]
@@ -434,7 +435,7 @@ def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Int
         size >>= 1
         middle = low + size
         extra = size >> max(bits - 9, 0)
-        _expert_inputs(scalars, x, size, extra, (middle << fraction) - half_step, centre, scale, edge, calibration, cells, experts)  # fmt: skip  # noqa: E501
+        _expert_inputs(b, x, extra, (middle << fraction) - half_step, centre, edge, calibration, cells, experts)  # fmt: skip  # noqa: E501
         offset = min(max(middle - (main >> fraction), -128), 127) + 128
         place = (offset << 4) | (bits - 1 - b)
         plain_cells[0] = (path & 0xFFFF) if bits == 16 else (path << 8) | (last & 255)
@@ -443,7 +444,7 @@ def _code_sample(mode: Integer, coder: Any, buffer: Any, state: Any, sample: Int
         for i in range(_CONTEXTS):
             x[first + i] = STRETCH[np.int64(plain[i, plain_cells[i]]) >> 19] >> 1
         x[first + _CONTEXTS] = 256
-        width = min(_log2((size << (fraction + 4)) // max(scale[experts - 1, 0] >> 8, floor) + 1), 15)
+        width = min(_log2((edge[(experts - 1) * _SCALES, 4] >> b) + 1), 15)
         rows[0] = b * 16 + width
         rows[1] = 512 + fast * 16 + width
         rows[2] = 1024 + (above if scalars[_PERIOD] > 0 else slow) * 16 + width
