@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ktray.config import option
 from ktray.errors import ConfigError, ProgramError
@@ -17,6 +18,9 @@ from ktray.proposers.prompting import Template, load_template
 from ktray.proposers.replay import detect_language
 from ktray.samplers.ports import Reply, SampleRequest, TextSampler, request_seed
 from ktray.sequences import KtSequence, Values
+
+if TYPE_CHECKING:
+    from ktray.seqcoder.forms import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class ModelProposer:
         )
 
     def _request(self, sequence: KtSequence, samples: range, **extra: object) -> SampleRequest:
+        if self._template.form:
+            extra["sequence"] = _form(self._template.form).prompt(sequence.values)
         system, user = self._template.fill(sequence.values, **extra)
         limit = self._prompt.tokens + int(self._prompt.tokens_per_element * len(sequence))
         seed = request_seed(self._seed, f"{sequence.id}:{self._template.hash}")
@@ -211,14 +217,18 @@ class ModelProposer:
 
 def _formed(name: str, reply: str, values: Values | None) -> str | None:
     """Return the DSL text of a reply in a form of our own models, or None where it is none."""
-    from ktray.seqcoder.forms import form_called  # with its tables; other prompts need none of them
-
     if values is None or not reply:
         return None
     try:
-        return form_called(name).program_text(reply, values.tolist())
+        return _form(name).program_text(reply, values.tolist())
     except ProgramError:
         return None
+
+
+def _form(name: str) -> Form:
+    from ktray.seqcoder.forms import form_called  # with its tables; other prompts need none of them
+
+    return form_called(name)
 
 
 def whole_lines(text: str) -> str:

@@ -18,7 +18,9 @@ from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.errors import ConfigError
+from ktray.seqcoder.hints import HINTS, hints
 from ktray.seqcoder.sketch import DERIVERS, INITIATORS, MERGES, fill, parse_sketch, sketch_of
+from ktray.sequences import Values
 
 _WORD = re.compile(r"\n|[\[\](),=#]|-?\w+")
 #: Punctuation of the DSL; a newline ends a line.
@@ -36,6 +38,12 @@ class Form(Protocol):
 
     def integers(self) -> int:
         """Return how many integers, from 0, are words."""
+
+    def elements(self) -> tuple[str, ...]:
+        """Return the letters that the words of a prompt's elements may end in, "" first (see `hints`)."""
+
+    def prompt(self, values: Values) -> str:
+        """Return the text that a model is asked with."""
 
     def text(self, program: DslProgram) -> str:
         """Return a program's text. Raises ProgramError where the form cannot tell it."""
@@ -59,6 +67,13 @@ class SketchForm:
 
     def integers(self) -> int:
         return 256
+
+    def elements(self) -> tuple[str, ...]:
+        return HINTS
+
+    def prompt(self, values: Values) -> str:
+        pairs = zip(values.tolist(), hints(values).tolist(), strict=True)
+        return "[" + " ".join(f"{value}{HINTS[hint]}" for value, hint in pairs) + "]"
 
     def text(self, program: DslProgram) -> str:
         return sketch_of(program).text()
@@ -84,6 +99,12 @@ class ProgramForm:
 
     def integers(self) -> int:
         return 1024
+
+    def elements(self) -> tuple[str, ...]:
+        return ("",)
+
+    def prompt(self, values: Values) -> str:
+        return "[" + " ".join(map(str, values.tolist())) + "]"
 
     def text(self, program: DslProgram) -> str:
         return feedback_text(program) if self.feedback else to_text(program)

@@ -19,11 +19,14 @@ from ktray.errors import ConfigError
 from ktray.models import OWN_FILE, model_location, own_form
 from ktray.rundir import write_json
 from ktray.seqcoder.forms import form_called
+from ktray.seqcoder.hints import HINTS
 from ktray.seqcoder.tokens import Speller, TextSpeller, Vocabulary, save_tokenizer
 
 ARCHITECTURES = ("gpt2", "llama")
 #: Amplitude of waves in embeddings.
 _AMPLITUDE = 0.1
+#: Standard deviation of what all elements with one hint have in common.
+_HINTED = 0.08
 #: How far back the heads of the first layers look at first, and how sharply; how much louder than usual they
 #: speak; and how much of a place's waves the heads of later layers hand on.
 _LOOK_BACK = ((1, 2, 3, 4), (1, 2))
@@ -203,7 +206,10 @@ def _start_as_waves(model: Any, vocabulary: Vocabulary, settings: ModelSettings)
     with torch.no_grad():
         places[:, :half] += positions[: settings.context]
         first = vocabulary.first_value
-        words[first : first + 256, half : half + numbers.shape[1]] += numbers
+        for hint in range(len(HINTS) if vocabulary.hinted else 1):
+            rows = words[first + 256 * hint : first + 256 * (hint + 1)]
+            rows += _HINTED * torch.randn(settings.width) if hint else 0.0
+            rows[:, half : half + numbers.shape[1]] += numbers
         if settings.form == "sketch":
             pointer = vocabulary.id_of("@0")
             words[pointer : pointer + settings.context, :half] += positions[1:]

@@ -1,6 +1,6 @@
 """The vocabulary of our models, as ids and as a transformers fast tokenizer: one token a word.
 
-A prompt is `[1, 2, 3]`: a bracket, the values, a bracket; commas and spaces are nothing. So element i of a
+A prompt is `[1 2 3]`: a bracket, the values (a sketch's with their hints), a bracket. So element i of a
 sequence is at position i + 1, whatever its length: what a sketch points at can be read off the position.
 """
 
@@ -18,6 +18,7 @@ from ktray.dsl.program import DslProgram
 from ktray.errors import ProgramError
 from ktray.proposers.prompting import load_template
 from ktray.seqcoder.forms import Form
+from ktray.seqcoder.hints import hints
 from ktray.sequences import Values
 
 PAD, END, UNKNOWN, OPEN, CLOSE = "<pad>", "<end>", "<unknown>", "[", "]"
@@ -43,13 +44,16 @@ class Vocabulary:
 
     words: tuple[str, ...]
     integers: int
+    hinted: bool
 
     @classmethod
     def of(cls, form: Form, context: int) -> Vocabulary:
         """Return the vocabulary of a form."""
         integers = form.integers()
         numbers = map(str, range(integers))
-        return cls((*SPECIAL, OPEN, CLOSE, *numbers, *form.vocabulary(context)), integers)
+        hinted = (f"{value}{letters}" for letters in form.elements()[1:] for value in range(256))
+        words = (*SPECIAL, OPEN, CLOSE, *numbers, *hinted, *form.vocabulary(context))
+        return cls(words, integers, len(form.elements()) > 1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ids", {word: i for i, word in enumerate(self.words)})
@@ -82,6 +86,8 @@ class Vocabulary:
     def prompt(self, values: Values) -> Ids:
         """Return the ids of a prompt, shape (len(values) + 2,)."""
         middle = np.asarray(values, np.int64) + self.first_value
+        if self.hinted:
+            middle += 256 * hints(values)
         return np.concatenate(([self.id_of(OPEN)], middle, [self.id_of(CLOSE)]))
 
     def reply(self, form: Form, program: DslProgram) -> Ids:

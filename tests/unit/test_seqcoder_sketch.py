@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from ktray.dsl.interpreter import interpret
 from ktray.dsl.parser import parse
 from ktray.dsl.printer import to_text
 from ktray.errors import ProgramError
+from ktray.seqcoder.forms import form_called
 from ktray.seqcoder.sketch import fill, parse_sketch, sketch_of
 
 PROGRAM = """sequence_1 = set_list([7, 3, 9])
@@ -128,3 +130,15 @@ def test_merged_lists_in_merged_lists_have_no_sketch() -> None:
     )
     with pytest.raises(ProgramError, match="merged"):
         sketch_of(parse(text))
+
+
+def test_hints_tell_runs_and_repeats() -> None:
+    def told(values: list[int]) -> str:
+        return form_called("sketch").prompt(np.array(values, np.uint8))
+
+    assert told([9, 9, 9, 1, 2, 3]) == "[9a 9b 9b 1c 2d 3d]"
+    assert told([5, 8, 11, 40, 30, 20]) == "[5e 8f 11f 40g 30h 20h]"
+    assert told([1, 90, 2, 40, 3, 7, 4, 8]) == "[1i 90 2j 40 3j 7 4j 8]"
+    assert told([7, 1, 9, 3, 7, 1, 9, 3]) == "[7 1 9 3 7C 1C 9C 3C]"
+    assert told([7, 1, 9, 3, 3, 9, 1, 7]) == "[7 1 9 3 3R 9R 1R 7R]"
+    assert told([]) == "[]"

@@ -50,9 +50,11 @@ def test_the_fast_tokenizer_agrees(name: str) -> None:
     form = form_called(name)
     vocabulary = Vocabulary.of(form, 64)
     tokenizer = fast_tokenizer(vocabulary, 64)
-    prompt = vocabulary.prompt(np.array([0, 200, 255], np.uint8))
-    spelled = "[0, 200, 255]" if name == "sketch" else "[0 200 255]"
-    assert tokenizer(spelled)["input_ids"] == prompt.tolist()
+    for values in ([0, 200, 255], [7, 7, 7, 8, 9, 10], []):
+        sequence = np.array(values, np.uint8)
+        prompt = vocabulary.prompt(sequence)
+        assert tokenizer(form.prompt(sequence))["input_ids"] == prompt.tolist()
+        assert len(prompt) == len(values) + 2
     ids = vocabulary.reply(form, PROGRAM).tolist()
     assert tokenizer(form.text(PROGRAM))["input_ids"] == ids[:-1]
     again = tokenizer.decode(ids, skip_special_tokens=True)
