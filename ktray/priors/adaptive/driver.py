@@ -24,7 +24,6 @@ from ktray.priors.adaptive.machine import (
     SET_LIST,
     TAPE_TYPE,
     TAPES_TYPE,
-    Tape,
     X,
     Y,
     run_line,
@@ -39,7 +38,6 @@ from ktray.priors.adaptive.model import (
     MODELS_TYPE,
     QUOTE,
     Bytes,
-    Model,
     code_bit,
     code_bounded,
     code_final,
@@ -53,10 +51,11 @@ Models = NDArray[Any]
 Tapes = NDArray[Any]
 
 
-@njit(_I(_M, _B, _T, _I), cache=True)
-def _code_program(m: Model, data: Bytes, t: Tape, n: int) -> int:
+@njit(_I(_MS, _B, _TS, _I), cache=True)
+def code_program(models: Models, data: Bytes, tapes: Tapes, n: int) -> int:
     """Code the program on the tape (of n lines when not decoding) and run it; return its number of lines, or
     -1 where a line fails or leaves the machine's bounds (only then is nothing usable coded)."""
+    m, t = models[0], tapes[0]
     i = 0
     t.begin[0] = 0
     while True:
@@ -78,13 +77,6 @@ def _code_program(m: Model, data: Bytes, t: Tape, n: int) -> int:
         if not (done and run_line(t, i)):
             return -1
         i += 1
-
-
-@njit(_I(_MS, _B, _TS, _I), cache=True)
-def code_program(models: Models, data: Bytes, tapes: Tapes, n: int) -> int:
-    """Code the program on the tape (of n lines when not decoding) and run it; return its number of lines, or
-    -1 where a line fails or leaves the machine's bounds."""
-    return _code_program(models[0], data, tapes[0], n)
 
 
 @njit(_I(_MS, _B, _I, _I), cache=True)
