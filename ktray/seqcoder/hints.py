@@ -24,7 +24,8 @@ _LEAST_RUN, _LEAST_SECOND, _LEAST_REPEAT = 3, 4, 4
 
 def hints(values: Values) -> NDArray[np.int64]:
     """Return the number in HINTS of each element's hint, shape (len(values),)."""
-    return _hints(np.asarray(values, np.int64))
+    found: NDArray[np.int64] = _hints(np.asarray(values, np.int64))
+    return found
 
 
 @njit(cache=True)
@@ -32,7 +33,8 @@ def _hints(x: NDArray[np.int64]) -> NDArray[np.int64]:
     runs = np.zeros(len(x), np.int64)
     _mark_runs(x, runs)
     _mark_seconds(x, runs)
-    return runs + 11 * _repeats(x)
+    runs += 11 * _repeats(x)
+    return runs
 
 
 @njit(cache=True)
