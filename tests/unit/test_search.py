@@ -126,8 +126,8 @@ def test_samples_and_keys() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"search\.seconds is -1"):
         SearchSettings(seconds=-1)
-    with pytest.raises(ConfigError, match=r"search\.prior is 'gzip'"):
-        SearchSettings(prior="gzip")
+    with pytest.raises(ConfigError, match=r"search\.prior is 'lm'"):
+        SearchSettings(prior="lm")
 
 
 def test_parse_agrees_with_all_splits() -> None:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from ktray.dsl.ops import BY_NAME, LINE_BITS
 
+#: Pieces of fewer elements cost SHORT more.
+LEAST = 5
+
 #: Longest step of `range_func_interval` that the search uses.
 MAX_STEP = 9
 
@@ -31,7 +34,11 @@ SUBSTITUTE = 10
 FILTER = 11
 SCAN = 12
 PAIRWISE = 13
-STEPS = 14  # 511 prices of an arithmetic progression, by its step + 255
+REUSE = 14  # taking a list once more
+SHORT = 15  # a piece of fewer than LEAST elements
+SPLIT = 16  # each join within a list that is worked on or woven in
+BACK = 17  # making a list from one that is joined later
+STEPS = 18  # 511 prices of an arithmetic progression, by its step + 255
 SIZE = STEPS + 511
 
 
@@ -48,6 +55,11 @@ class Prices:
     reference: float = 2.4
     merge_references: float | None = None
     max_step: int = MAX_STEP
+    reuse: float = 0.0
+    short: float = 0.0
+    split: float = 0.0
+    back: float = 0.0
+    folds: bool = False
     output: float = field(default=LINE_BITS)
 
     def reference_bits(self, line: int) -> float:
@@ -88,6 +100,10 @@ def cost_vector(prices: Prices, lines: int) -> NDArray[np.float64]:
     for position, name in names.items():
         costs[position] = line[name] + ref
     costs[PAIRWISE] = line["add_two_lists"] + 2 * ref
+    costs[REUSE] = prices.reuse
+    costs[SHORT] = prices.short
+    costs[SPLIT] = prices.split
+    costs[BACK] = prices.back
     _progressions(costs, prices, merge)
     return costs
 
@@ -108,26 +124,38 @@ def learned_prices() -> Prices:
     They steer the search only; the prior itself prices what is found.
     """
     lines = {
-        "range_func_up": 14.5,
-        "range_func_interval": 16.5,
-        "repeat_num": 14.5,
-        "set_list": 6.5,
-        "repeat_list": 5.5,
-        "reverse_list": 4.5,
-        "substitute": 14.0,
-        "get_subsequence_with_jumps": 6.5,
-        "get_subsequence_between_indices": 12.0,
-        "max_n": 9.0,
-        "min_n": 9.0,
-        "add_item_list": 10.5,
-        "subtract_item_list": 10.5,
-        "modulo_item_list": 10.0,
-        "filter": 6.0,
-        "scan_add": 6.0,
-        "add_two_lists": 8.0,
-        "subtract_two_lists": 8.5,
-        "modulo_two_lists": 6.0,
-        "concatenate": 1.0,
-        "interleave": 2.5,
+        "range_func_up": 14.6,
+        "range_func_interval": 16.1,
+        "repeat_num": 14.7,
+        "set_list": 6.7,
+        "repeat_list": 7.1,
+        "reverse_list": 5.8,
+        "substitute": 15.8,
+        "get_subsequence_with_jumps": 9.0,
+        "get_subsequence_between_indices": 12.8,
+        "max_n": 11.7,
+        "min_n": 11.8,
+        "add_item_list": 13.0,
+        "subtract_item_list": 13.0,
+        "modulo_item_list": 12.9,
+        "filter": 6.9,
+        "scan_add": 8.2,
+        "add_two_lists": 11.6,
+        "subtract_two_lists": 11.7,
+        "modulo_two_lists": 9.5,
+        "concatenate": 0.9,
+        "interleave": 2.9,
     }
-    return Prices(lines, element=8.0, positional=False, reference=1.2, merge_references=1.0, output=1.5)
+    return Prices(
+        lines,
+        positional=False,
+        reference=0.0,
+        merge_references=0.0,
+        max_step=5,
+        reuse=2.8,
+        short=12.5,
+        split=17.0,
+        back=16.0,
+        folds=True,
+        output=1.1,
+    )

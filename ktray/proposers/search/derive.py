@@ -6,17 +6,23 @@ and nothing depends on itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise as pairwise_
 
 import numpy as np
 from numba import njit
 
 from ktray.proposers.search.arrays import Bools, Floats, Ints
+from ktray.proposers.search.costs import BACK, SPLIT
 from ktray.proposers.search.parse import parse
 from ktray.proposers.search.relations import (
     COLUMNS,
+    OP,
+    R_FILTER,
+    R_SUBSTITUTE,
     S0,
     S1,
+    SAME,
     T0,
     T1,
     U0,
@@ -153,6 +159,40 @@ def _boundaries(n: int, cut: Ints, start: Ints, closed: Floats, natural: Bools, 
 
 
 @njit(cache=True)
+def _bind(row: Ints, price: float, zones: Ints, zone_bits: Floats, count: int, costs: Floats) -> int:
+    """Append the sources of a relation to the zones: parts that must be one list; return their number.
+
+    What works on each element can as well be done to each piece by itself.
+    """
+    bits = costs[SPLIT]
+    if row[OP] <= R_SUBSTITUTE or row[OP] == R_FILTER:
+        bits = min(bits, price)
+    zones[count, 0] = row[S0]
+    zones[count, 1] = row[S1]
+    zone_bits[count] = bits
+    count += 1
+    if row[U0] >= 0:
+        zones[count, 0] = row[U0]
+        zones[count, 1] = row[U1]
+        zone_bits[count] = costs[SPLIT]
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def _splits(n: int, start: Ints, zones: Ints, zone_bits: Floats, count: int) -> float:
+    """Return the bits of the joins within zones that the parse at hand needs."""
+    total = 0.0
+    at = start[n]
+    while at > 0:
+        for z in range(count):
+            if zones[z, 0] < at < zones[z, 1]:
+                total += zone_bits[z]
+        at = start[at]
+    return total
+
+
+@njit(cache=True)
 def _take(
     text: Ints,
     n: int,
@@ -171,12 +211,15 @@ def _take(
     closed: Floats,
     kind: Ints,
     start: Ints,
-) -> tuple[float, int, int]:
-    """Take rows[:count] as long as that helps; return (bits, number kept, parses done).
+    zones: Ints,
+    zone_bits: Floats,
+    bound: int,
+) -> tuple[float, int, int, int]:
+    """Take rows[:count] as long as that helps; return (bits, number kept, parses done, zones).
 
     The tables hold the parse with what was kept before, and in the end that with all that is kept.
     """
-    best = closed[n]
+    best = closed[n] + _splits(n, start, zones, zone_bits, bound)
     seen = np.zeros(count, np.int64)
     gain = np.empty(count)
     for r in range(count):
@@ -200,6 +243,7 @@ def _take(
                 kept[number, c] = row[c]
             number += 1
             _apply(row, price[r], cut, target_end, target_cost, 1)
+            bound = _bind(row, price[r], zones, zone_bits, bound, costs)
             best -= gain[r]
             gain[r] = -1.0
             turn += 1
@@ -207,12 +251,16 @@ def _take(
             gain[r] = -1.0
         else:
             _apply(row, price[r], cut, target_end, target_cost, 1)
-            gain[r] = best - parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+            more = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
+            if costs[SPLIT] > 0.0:
+                trial = _bind(row, price[r], zones, zone_bits, bound, costs)
+                more += _splits(n, start, zones, zone_bits, trial)
+            gain[r] = best - more
             _apply(row, price[r], cut, target_end, target_cost, -1)
             parses += 1
             seen[r] = turn
     best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-    return best, number, parses
+    return best + _splits(n, start, zones, zone_bits, bound), number, parses, bound
 
 
 class Deriver:
@@ -226,26 +274,38 @@ class Deriver:
         self.price = np.empty(MAX_ROWS)
         self.kept = np.empty((MAX_TAKEN + 1, COLUMNS), np.int64)
         self.number = 0
+        self.zones = np.empty((2 * MAX_TAKEN + 16, 2), np.int64)
+        self.zone_bits = np.full(2 * MAX_TAKEN + 16, costs[SPLIT])
+        self.bound = 0
         self.closed, self.base, self.target_cost = np.zeros((3, n + 2))
         self.kind, self.start, self.cut, self.target_end, self.stop = np.zeros((5, n + 2), np.int64)
         self.natural = np.zeros(n + 2, np.bool_)
 
-    def derive(self, text: Ints, first: Ints, parts: int, bars: Ints) -> tuple[float, int]:
+    def derive(
+        self, text: Ints, first: Ints, parts: int, whole: Sequence[tuple[int, int]], bars: Ints
+    ) -> tuple[float, int]:
         """Take relations over the streams text[first[d]:first[d + 1]] but none of `bars` (shape (any, COLUMNS)).
+
+        `whole` are parts that should be one piece each.
 
         Return (bits, parses done).
         """
         n = self.n
         self._reset(first, parts)
+        self.bound = len(whole)
+        for z, ends in enumerate(whole):
+            self.zones[z] = ends
+            self.zone_bits[z] = self.costs[SPLIT]
         tables = (self.cut, self.target_end, self.target_cost)
         parsed = (self.closed, self.kind, self.start)
         bits = parse(text, n, *tables, self.costs, *parsed)
         parses, self.number = 1, 0
         for _ in range(ROUNDS):
             count = self._survey(text)
-            bits, number, more = _take(
+            bits, number, more, self.bound = _take(
                 text, n, self.costs, self.rows, self.price, count, self.kept, self.number,
                 bars, len(bars), self.base, *tables, *parsed,
+                self.zones, self.zone_bits, self.bound,
             )  # fmt: skip
             parses += more
             if number == self.number:
@@ -269,4 +329,7 @@ class Deriver:
             count = look(
                 text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price, count
             )
+        rows = self.rows[:count]
+        late = (rows[:, T0] < rows[:, S0]) & (self.stop[rows[:, S0]] == self.stop[rows[:, T0]])
+        self.price[:count] += self.costs[BACK] * (late & (rows[:, OP] != SAME))
         return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_ELEMENT, LITERAL_LINE, MERGE, REVERSE, STEPS
+from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_LINE, MERGE, REUSE, REVERSE, STEPS
 from ktray.proposers.search.parse import INF
 
 
@@ -22,9 +22,12 @@ def glance(
     chain_value: Ints,
     chain_step: Ints,
     stop: Ints,
+    each: Floats,
+    extra: float,
 ) -> float:
     """Return a low estimate of the bits of the streams text[first[d]:first[d + 1]].
 
+    each[i] is the price of element i in a literal, `extra` what a copy costs more than its operation.
     by_value (256) and by_step (511) must hold -1 and hold it again afterwards; the rest is work space (n + 2).
     """
     for d in range(parts):
@@ -32,8 +35,9 @@ def glance(
             stop[i] = first[d + 1]
     stop[n] = n
     head = costs[LITERAL_LINE]
-    element = costs[LITERAL_ELEMENT]
     merge = costs[MERGE]
+    again = merge + costs[REUSE] + extra
+    made = merge + extra
     closed[0] = 0.0
     for i in range(1, n + 1):
         closed[i] = INF
@@ -53,7 +57,7 @@ def glance(
                 run = INF
                 step = new_step
             run = min(run, closed[i - 1] + costs[STEPS + 255 + step])
-        literal = min(literal, here + head) + element
+        literal = min(literal, here + head) + each[i]
         closed[i + 1] = min(closed[i + 1], min(literal, run))
         # Copies that start here, of what stands before.
         top = stop[i] - i
@@ -88,11 +92,11 @@ def glance(
             chain_step[i] = by_step[ahead]
             by_step[ahead] = i
         for q in range(2, same + 1):
-            closed[i + q] = min(closed[i + q], here + merge)
+            closed[i + q] = min(closed[i + q], here + again)
         for q in range(3, backwards + 1):
-            closed[i + q] = min(closed[i + q], here + merge + costs[REVERSE])
+            closed[i + q] = min(closed[i + q], here + made + costs[REVERSE])
         for q in range(4, shifted + 1):
-            closed[i + q] = min(closed[i + q], here + merge + costs[CONSTANT_OP])
+            closed[i + q] = min(closed[i + q], here + made + costs[CONSTANT_OP])
     for i in range(n):
         by_value[text[i]] = -1
         if i + 1 < n:

@@ -180,3 +180,33 @@ class _Writer:
 def emit(graph: Graph, root: int) -> DslProgram:
     """Return the program that makes node `root`."""
     return _Writer(graph, root).run()
+
+
+def emit_fold(graph: Graph, root: int) -> DslProgram:
+    """Return the program that makes node `root`, each list just before it is first needed and chains of
+    concatenations from left to right."""
+    lines: list[Call] = []
+    line: dict[int, int] = {}
+
+    def write(node: int) -> int:
+        found = line.get(node)
+        if found is not None:
+            return found
+        call = graph.calls[node]
+        places = [write(child) for child in refs(call)]
+        if call.op == JOIN:
+            made = places[0]
+            for place in places[1:]:
+                lines.append(Call("concatenate", (Ref(made), Ref(place))))
+                made = len(lines) - 1
+        else:
+            references = iter(places)
+            lines.append(
+                Call(call.op, tuple(Ref(next(references)) if type(a) is Ref else a for a in call.args))
+            )
+            made = len(lines) - 1
+        line[node] = made
+        return made
+
+    output = write(root)
+    return DslProgram(tuple(lines), output)

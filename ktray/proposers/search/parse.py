@@ -8,7 +8,7 @@ from __future__ import annotations
 from numba import njit
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import LITERAL_ELEMENT, LITERAL_LINE, STEPS
+from ktray.proposers.search.costs import LEAST, LITERAL_ELEMENT, LITERAL_LINE, SHORT, STEPS
 
 #: Kinds of piece.
 LITERAL = 0
@@ -38,19 +38,26 @@ def parse(
     """
     head = costs[LITERAL_LINE]
     element = costs[LITERAL_ELEMENT]
+    short = costs[SHORT]
     closed[0] = 0.0
+    # The best open literal and progression: of any length at the price of short ones, and of LEAST at least.
     literal = INF
     literal_start = 0
+    long_literal = INF
+    long_literal_start = 0
     run = INF
     run_start = 0
-    step = 0
+    long_run = INF
+    long_run_start = 0
+    step = 1000
+    run_first = 0
     last_cut = 0
     i = 0
     while i < n:
         here = closed[i]
         if cut[i] > 0:
             literal = INF
-            run = INF
+            long_literal = INF
             last_cut = i
         j = target_end[i]
         if j > 0:
@@ -60,7 +67,7 @@ def parse(
             kind[j] = TARGET
             start[j] = i
             literal = INF
-            run = INF
+            long_literal = INF
             last_cut = j
             i = j
             continue
@@ -68,25 +75,46 @@ def parse(
             literal = here + head
             literal_start = i
         literal += element
+        long_literal += element
+        back = i + 1 - LEAST
+        if back >= last_cut:
+            fresh = closed[back] + head + LEAST * element
+            if fresh < long_literal:
+                long_literal = fresh
+                long_literal_start = back
+        best = literal + short
+        best_start = literal_start
+        if long_literal <= best:
+            best = long_literal
+            best_start = long_literal_start
+        best_kind = LITERAL
         if i > last_cut:
-            new_step = (text[i]) - (text[i - 1])
-            if new_step != step:
+            new_step = text[i] - text[i - 1]
+            if new_step != step or run_first < last_cut:
                 run = INF
+                long_run = INF
                 step = new_step
-            fresh = closed[i - 1] + costs[STEPS + 255 + step]
+                run_first = i - 1
+            price = costs[STEPS + 255 + step]
+            fresh = closed[i - 1] + price
             if fresh < run:
                 run = fresh
                 run_start = i - 1
+            if back >= run_first:
+                fresh = closed[back] + price
+                if fresh < long_run:
+                    long_run = fresh
+                    long_run_start = back
+            if long_run < best:
+                best = long_run
+                best_kind = PROGRESSION
+                best_start = long_run_start
+            if run + short < best:
+                best = run + short
+                best_kind = PROGRESSION
+                best_start = run_start
         else:
-            run = INF
             step = 1000
-        best = literal
-        best_kind = LITERAL
-        best_start = literal_start
-        if run < best:
-            best = run
-            best_kind = PROGRESSION
-            best_start = run_start
         closed[i + 1] = best
         kind[i + 1] = best_kind
         start[i + 1] = best_start
@@ -95,11 +123,12 @@ def parse(
 
 
 @njit(cache=True)
-def forward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, run: Floats) -> float:
+def forward(
+    text: Ints, n: int, each: Floats, costs: Floats, closed: Floats, literal: Floats, run: Floats
+) -> float:
     """Fill, for each prefix of text[:n], the bits of its best parse, and of the best that ends in an open
-    literal or an open progression."""
+    literal or an open progression. each[i] is the price of element i in a literal."""
     head = costs[LITERAL_LINE]
-    element = costs[LITERAL_ELEMENT]
     closed[0] = 0.0
     literal[0] = INF
     run[0] = INF
@@ -107,7 +136,7 @@ def forward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, 
     open_literal = INF
     open_run = INF
     for i in range(n):
-        open_literal = min(open_literal, closed[i] + head) + element
+        open_literal = min(open_literal, closed[i] + head) + each[i]
         if i > 0:
             new_step = (text[i]) - (text[i - 1])
             if new_step != step:
@@ -121,11 +150,15 @@ def forward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, 
 
 
 @njit(cache=True)
-def backward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats, length: Ints) -> float:
+def backward(
+    text: Ints, n: int, each: Floats, costs: Floats, closed: Floats, literal: Floats, length: Ints
+) -> float:
     """Fill, for each suffix text[i:n], the bits of its best parse, of the best that starts inside an open
-    literal, and the length of the longest progression that starts at i."""
+    literal, and the length of the longest progression that starts at i.
+
+    each[i] is the price of element i in a literal.
+    """
     head = costs[LITERAL_LINE]
-    element = costs[LITERAL_ELEMENT]
     closed[n] = 0.0
     literal[n] = INF
     length[n] = 0
@@ -133,7 +166,7 @@ def backward(text: Ints, n: int, costs: Floats, closed: Floats, literal: Floats,
     step = 1000
     for i in range(n - 1, -1, -1):
         inside = min(literal[i + 1], closed[i + 1])
-        literal[i] = inside + element
+        literal[i] = inside + each[i]
         best = literal[i] + head
         if i + 1 < n:
             new_step = (text[i + 1]) - (text[i])

@@ -11,11 +11,12 @@ from ktray.dsl.interpreter import interpret
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.errors import ConfigError
+from ktray.priors.adaptive import AdaptivePrior
 from ktray.programs import Candidate, CandidateKey, Language, Program
-from ktray.proposers.search.assemble import assemble
+from ktray.proposers.search.assemble import assemble, assemble_fold
 from ktray.proposers.search.costs import Prices, cost_vector, learned_prices, uniform_prices
 from ktray.proposers.search.minimise import minimise, program_bits
-from ktray.proposers.search.solve import search
+from ktray.proposers.search.solve import Plan, search
 from ktray.sequences import KtSequence, Values
 
 #: Work units of one second on one core of the machine this was measured on: settings tell seconds, the search
@@ -28,8 +29,13 @@ TYPICAL_LENGTH = 64
 #: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
 STAGES = ((12, 2, 4), (100, 16, 16), (400, 48, 48))
 
-#: Priors whose prices the search knows, in the order in which samples use them after the one that is set.
-PRICES = {"uniform": uniform_prices, "adaptive": learned_prices}
+#: The prices that the search looks for under each prior; `raw` and `gzip` have none of their own.
+PRICES = {
+    "uniform": uniform_prices,
+    "adaptive": learned_prices,
+    "gzip": uniform_prices,
+    "raw": uniform_prices,
+}
 
 #: Lines that a program is expected to have, for the price of references while searching.
 _TYPICAL_LINES = 8
@@ -37,10 +43,14 @@ _TYPICAL_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """How long to look (`seconds` of CPU for 64 elements, turned into a fixed count of work units), and under
-    which prior's prices the first sample is searched: "uniform" or "adaptive"; the second takes the other."""
+    """How long to look, and for which prior.
 
-    seconds: float = 0.08
+    `seconds` bound the CPU time for 64 elements, turned into a fixed count of work units; most sequences take
+    far less. `prior` is the one that programs are made cheap for, a name of PRICES; a second sample is made
+    for the other of "uniform" and "adaptive".
+    """
+
+    seconds: float = 0.3
     prior: str = "uniform"
 
     def __post_init__(self) -> None:
@@ -48,6 +58,18 @@ class SearchSettings:
             raise ConfigError(f"search.seconds is {self.seconds}; give a number of seconds above 0")
         if self.prior not in PRICES:
             raise ConfigError(f"search.prior is {self.prior!r}; it knows the prices of {', '.join(PRICES)}")
+
+
+def written(plan: Plan, prices: Prices) -> tuple[DslProgram, float]:
+    """Return the cheapest program of a plan, and its bits."""
+    if not prices.folds:
+        program = minimise(assemble(plan), prices)
+        return program, program_bits(program, prices)
+    fold = assemble_fold(plan)
+    options = [fold, minimise(fold, prices), minimise(assemble(plan), prices)]
+    bits = AdaptivePrior().prices([Program(Language.DSL, to_text(option)) for option in options])
+    best = int(np.argmin(bits))
+    return options[best], float(bits[best])
 
 
 class SearchProposer:
@@ -60,8 +82,8 @@ class SearchProposer:
 
     def __init__(self, settings: SearchSettings | None = None) -> None:
         self._settings = settings or SearchSettings()
-        names = sorted(PRICES, key=lambda name: name != self._settings.prior)
-        self._prices = [PRICES[name]() for name in names]
+        other = "uniform" if self._settings.prior == "adaptive" else "adaptive"
+        self._prices = [PRICES[name]() for name in (self._settings.prior, other)]
 
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on."""
@@ -86,9 +108,13 @@ class SearchProposer:
             return None
         prices = prices or self._prices[0]
         budget = int(self._settings.seconds * UNITS_PER_SECOND * n / TYPICAL_LENGTH)
-        plan = search(values.astype(np.int64), cost_vector(prices, _TYPICAL_LINES), STAGES, budget)
-        program = minimise(assemble(plan), prices)
-        if program_bits(program, prices) >= prices.element * n:
+        costs = cost_vector(prices, _TYPICAL_LINES)
+        guide = cost_vector(uniform_prices(), _TYPICAL_LINES)
+        plan = search(values.astype(np.int64), costs, guide, STAGES, budget)
+        if plan is None:
+            return None
+        program, bits = written(plan, prices)
+        if bits >= prices.element * n:
             return None
         made = interpret(program)
         return program if made.values is not None and np.array_equal(made.values, values) else None

@@ -11,6 +11,7 @@ from numba import njit
 
 from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.costs import (
+    BETWEEN,
     CONSTANT_OP,
     EXTREME,
     FILTER,
@@ -19,8 +20,11 @@ from ktray.proposers.search.costs import (
     MODULO,
     PAIRWISE,
     REPEAT,
+    REUSE,
     REVERSE,
     SCAN,
+    SHORT,
+    SPLIT,
     SUBSTITUTE,
 )
 
@@ -40,6 +44,7 @@ R_EXTEND = 11  # a: times; the target continues the source, which is its first p
 R_ADD_LISTS = 12
 R_SUBTRACT_LISTS = 13
 R_MODULO_LISTS = 14
+R_BETWEEN = 15  # a, b: the range of indices
 
 COLUMNS = 9
 OP, S0, S1, T0, T1, A, B, U0, U1 = range(9)
@@ -167,10 +172,12 @@ def aligned(
     count: int,
 ) -> int:
     """Find equal parts, and parts that differ by a constant, a modulus or one substituted value."""
-    merge = costs[MERGE]
-    constant = costs[CONSTANT_OP] + merge
-    modulo = costs[MODULO] + merge
-    substitute = costs[SUBSTITUTE] + merge
+    merge = costs[MERGE] + costs[REUSE]
+    between = costs[BETWEEN] + costs[MERGE]
+    cutting = costs[SPLIT] > 0.0
+    constant = costs[CONSTANT_OP] + costs[MERGE]
+    modulo = costs[MODULO] + costs[MERGE]
+    substitute = costs[SUBSTITUTE] + costs[MERGE]
     for k in range(n - 1):
         s = text[k]
         s1 = text[k + 1]
@@ -198,6 +205,31 @@ def aligned(
             ps = text[k - 1] if inside else 0
             pt = text[i - 1] if inside else 0
             if steady and delta == 0:
+                if cutting and not (inside and ps == pt):
+                    q = 1
+                    while q < room and text[k + q] == text[i + q]:
+                        q += 1
+                    low = k
+                    while not natural[low]:
+                        low -= 1
+                    high = k + q
+                    while not natural[high]:
+                        high += 1
+                    if high - low > q:
+                        count = _put(
+                            rows,
+                            price,
+                            count,
+                            between,
+                            closed,
+                            R_BETWEEN,
+                            low,
+                            high,
+                            i,
+                            i + q,
+                            k - low,
+                            k - low + q,
+                        )
                 if k < i and not (inside and ps == pt):
                     q = 1
                     while q < room and text[k + q] == text[i + q]:
@@ -560,6 +592,7 @@ def periods(
     """Find parts that repeat, and other places where their period stands alone."""
     extend = costs[REPEAT]
     elsewhere = costs[REPEAT] + costs[MERGE]
+    many = costs[SHORT]
     for i in range(n):
         for q in range(2, (stop[i] - i) // 2 + 1):
             if i > 0 and stop[i - 1] == stop[i] and text[i - 1] == text[i + q - 1] and not natural[i]:
@@ -581,7 +614,7 @@ def periods(
                             rows,
                             price,
                             count,
-                            extend,
+                            extend + (many if t > 5 else 0.0),
                             closed,
                             R_EXTEND,
                             start,
@@ -602,7 +635,7 @@ def periods(
                             rows,
                             price,
                             count,
-                            elsewhere,
+                            elsewhere + (many if times > 4 else 0.0),
                             closed,
                             R_REPEAT,
                             k,

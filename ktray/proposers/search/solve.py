@@ -11,15 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import LITERAL_ELEMENT
+from ktray.proposers.search.costs import LEAST, LITERAL_ELEMENT
 from ktray.proposers.search.derive import Deriver
 from ktray.proposers.search.glance import glance
-from ktray.proposers.search.parse import INF
+from ktray.proposers.search.parse import INF, LITERAL, TARGET
 from ktray.proposers.search.relations import COLUMNS
-from ktray.proposers.search.weave import MAX_DEPTH, streams, weaves
+from ktray.proposers.search.weave import MAX_DEPTH, hidden, streams, weaves
 
 #: A search that has not got below this share of the literal's bits after a pass ends there.
-HOPELESS = 0.92
+HOPELESS = 0.97
+
+#: What a copy costs, beside its operation, by splitting what it copies; a guess for the quick look.
+COPY = 8.0
+
+#: Programs of fewer bits are looked for whatever the frequencies say.
+FEW_BITS = 200.0
+
+#: Shorter sequences are searched in any case.
+LONG = 96
+
+#: Longest list that is usually written as a literal.
+MOST = 25
+
+#: Work of one pass over structures, in units an element; the rest of a wider beam is then left out.
+PASS = 400_000
 
 #: A structure: (pairs, side) of each peel, from the outermost inwards.
 Peels = tuple[tuple[int, int], ...]
@@ -49,9 +64,9 @@ class Plan:
 class _Search:
     """One sequence's search: what was tried so far, and the best of it."""
 
-    def __init__(self, values: Ints, costs: Floats, budget: int) -> None:
+    def __init__(self, values: Ints, costs: Floats, guide: Floats, budget: int) -> None:
         n = len(values)
-        self.values, self.n, self.costs, self.budget = values, n, costs, budget
+        self.values, self.n, self.guide, self.budget = values, n, guide, budget
         self.deriver = Deriver(n, costs)
         self.work = 0
         # Values that come often make every look for equal parts longer.
@@ -64,6 +79,7 @@ class _Search:
         self._heads = np.full(256 + 511, -1, np.int64)
         self._room = np.zeros((3, n + 2), np.int64)
         self._closed = np.zeros(n + 2)
+        self._plain = np.full(n + 2, guide[LITERAL_ELEMENT])
 
     def left(self) -> bool:
         """Tell whether any budget is left."""
@@ -76,16 +92,23 @@ class _Search:
             self._ms[d], self._sides[d] = m, side
         parts = streams(self.values, n, depth, self._ms, self._sides, self._laid, self._first)
         heads = (self._heads[:256], self._heads[256:])
-        look = glance(self._laid, n, self._first, parts, self.costs, self._closed, *heads, *self._room)
+        look = glance(
+            self._laid, n, self._first, parts, self.guide, self._closed, *heads, *self._room, self._plain, 0.0
+        )
         self.work += int(12 * n * self.crowd)
         if look > limit:
             return INF
-        bits, parses = self.deriver.derive(self._laid, self._first, parts, bars)
+        bits, parses = self.deriver.derive(self._laid, self._first, parts, self._woven(peels), bars)
         self.work += int(2 * parses * n * self.crowd + 8 * n * n * self.crowd)
         if self.plan is None or bits < self.plan.bits - 1e-9:
             self.look = look
             self.plan = self._as_plan(bits, peels)
         return bits
+
+    def _woven(self, peels: Peels) -> list[tuple[int, int]]:
+        """Return the parts that an interleave takes as one list."""
+        first = self._first.tolist()
+        return [(first[d], first[d + 1] if side == 1 else first[d] + m) for d, (m, side) in enumerate(peels)]
 
     def _as_plan(self, bits: float, peels: Peels) -> Plan:
         made = self.deriver
@@ -103,11 +126,11 @@ class _Search:
         """Return the quick prices and peels of the best structures of one pass, cheapest first."""
         scores, depths = np.empty(keep), np.zeros(keep, np.int64)
         ms, sides = np.zeros((2, keep, MAX_DEPTH), np.int64)
-        left = int((self.budget - self.work) / self.crowd)
+        left = int(PASS * self.n / self.crowd)
         found, spent = weaves(
             self.values,
             self.n,
-            self.costs,
+            self.guide,
             width,
             closely,
             MAX_DEPTH - 2,
@@ -172,26 +195,67 @@ def possible(peels: Peels, n: int) -> bool:
     return True
 
 
-def search(values: Ints, costs: Floats, stages: Sequence[tuple[int, int, int]], budget: int) -> Plan:
-    """Return the best plan found for `values` (shape (n,), n >= 1) within about `budget` units of work.
+def shapeless(values: Ints, costs: Floats) -> bool:
+    """Tell, quickly, whether `values` (n >= 1) look as if no program came near even an order-0 code for them."""
+    n = len(values)
+    if n < LONG:
+        return False
+    each, closed, room = np.zeros(n + 2), np.zeros(n + 2), np.zeros((3, n + 2), np.int64)
+    heads = np.full(256 + 511, -1, np.int64)
+    hidden(values, n, costs, 1, each)
+    ends = np.array([0, n])
+    bits = glance(values, n, ends, 1, costs, closed, heads[:256], heads[256:], *room, each, COPY)
+    return bool(bits > max(FEW_BITS, 1.25 * order0(values)))
 
-    A stage holds the widths of one pass: see `weaves`. More budget only adds to what is tried.
+
+def order0(values: Ints) -> float:
+    """Return the bits of `values` under their own frequencies, and 8 for each that occurs."""
+    counts = np.bincount(values)
+    counts = counts[counts > 0]
+    return float(-(counts @ np.log2(counts / len(values)))) + 8.0 * len(counts)
+
+
+def patchy(plan: Plan) -> bool:
+    """Tell whether a plan has a literal longer, or a piece shorter, than lists usually are: a sign that its
+    sequence is woven in a way not found yet."""
+    at = int(plan.first[-1])
+    while at > 0:
+        kind, start = plan.kind[at], int(plan.start[at])
+        if kind != TARGET and (at - start < LEAST or (kind == LITERAL and at - start > MOST)):
+            return True
+        at = start
+    return False
+
+
+def search(
+    values: Ints, costs: Floats, guide: Floats, stages: Sequence[tuple[int, int, int]], budget: int
+) -> Plan | None:
+    """Return the best plan found for `values` (shape (n,), n >= 1) within about `budget` units of work, None
+    where there is no use in looking.
+
+    `costs` price the plan, `guide` the quick looks that choose its structure.
+
+    A stage holds the widths of one pass: see `weaves`. The steps taken are the same under every budget, which
+    only tells where they end: more is never worse.
     """
-    task = _Search(values, costs, budget)
+    if shapeless(values, guide):
+        return None
+    task = _Search(values, costs, guide, budget)
     plain = task.evaluate((), _NO_BARS)
     raw = float(costs[LITERAL_ELEMENT]) * len(values)
+    limit = min(HOPELESS * raw, max(FEW_BITS, 1.1 * order0(values))) if len(values) >= LONG else INF
     for number, (width, closely, keep) in enumerate(stages):
         if not task.left():
             break
         found = task.structures(width, closely, keep)
-        if number == 0 and plain >= raw and found[0][0] > 0.95 * raw:
+        if number == 0 and limit < INF and plain >= raw and found[0][0] > 0.95 * raw:
             break  # neither pieces nor a peel help: the rest of the search would not either
         for _, peels in found:
             if peels and task.left():
                 task.evaluate(peels, _NO_BARS)
-        if task.plan is not None and task.plan.bits > HOPELESS * raw:
+        if task.plan is None or task.plan.bits > limit:
             break
         task.improve()
-    if task.plan is None:
-        raise ValueError("a plan needs at least one element")
+        if not patchy(task.plan):
+            break
     return task.plan

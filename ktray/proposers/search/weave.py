@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import STEPS
+from ktray.proposers.search.costs import LITERAL_ELEMENT, STEPS
 from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF, backward, forward
@@ -60,20 +60,52 @@ def _join(
 
 
 @njit(cache=True)
+def hidden(text: Ints, n: int, costs: Floats, least: int, each: Floats) -> None:
+    """Fill each[i] with what element i would cost at most if every progression at a stride of `least`, twice
+    that, and so on up to 16, were laid bare."""
+    for i in range(n):
+        each[i] = costs[LITERAL_ELEMENT]
+    stride = least
+    while stride <= 16 and 3 * stride < n:
+        for residue in range(stride):
+            begin = residue
+            i = residue + stride
+            while i < n:
+                step = text[i] - text[i - stride]
+                begin = i - stride
+                while i + stride < n and text[i + stride] - text[i] == step:
+                    i += stride
+                count = (i - begin) // stride + 1
+                price = costs[STEPS + 255 + step] / count
+                if price < each[i]:
+                    for k in range(begin, i + 1, stride):
+                        each[k] = min(each[k], price)
+                i += stride
+        stride *= 2
+
+
+@njit(cache=True)
 def sweep(text: Ints, n: int, costs: Floats, room: Floats, lengths: Ints, score: Floats) -> float:
-    """Fill score[side, m] with the bits of peeling m pairs off text[:n], each part parsed without peels."""
+    """Fill score[side, m] with the bits of peeling m pairs off text[:n], the part that goes on priced as if
+    what is woven into it were laid bare."""
     half = n // 2
     even = text[0:n:2].copy()
     odd = text[1:n:2].copy()
-    forward(even, half, costs, room[0], room[1], room[2])
-    forward(odd, half, costs, room[3], room[4], room[5])
-    backward(text, n, costs, room[6], room[7], lengths)
+    plain = room[8]
+    plain[:n] = costs[LITERAL_ELEMENT]
+    hidden(text, n, costs, 2, room[9])
+    hidden(text, n, costs, 4, room[10])
+    forward(even, half, plain, costs, room[0], room[1], room[2])
+    forward(odd, half, plain, costs, room[3], room[4], room[5])
+    forward(even, half, room[10, 0:n:2].copy(), costs, room[11], room[12], room[13])
+    forward(odd, half, room[10, 1:n:2].copy(), costs, room[14], room[15], room[16])
+    backward(text, n, room[9], costs, room[6], room[7], lengths)
     for m in range(2, half + 1):
         score[1, m] = room[3, m] + _join(
-            even, m, room[0], room[1], room[2], text, 2 * m, n, room[6], room[7], lengths, costs
+            even, m, room[11], room[12], room[13], text, 2 * m, n, room[6], room[7], lengths, costs
         )
         score[0, m] = room[0, m] + _join(
-            odd, m, room[3], room[4], room[5], text, 2 * m, n, room[6], room[7], lengths, costs
+            odd, m, room[14], room[15], room[16], text, 2 * m, n, room[6], room[7], lengths, costs
         )
     return float(room[6, 0])
 
@@ -209,7 +241,7 @@ def weaves(
     `width` best by split points alone and the `closely` best by `glance`; echoes are looked for in the first
     `closely` of both.
     """
-    room = np.empty((8, n + 2))
+    room = np.empty((17, n + 2))
     lengths = np.empty(n + 2, np.int64)
     plain = np.full((2, n // 2 + 2), INF)
     score = np.full((2, n // 2 + 2), INF)
@@ -221,6 +253,7 @@ def weaves(
     chain_value = np.empty(n + 2, np.int64)
     chain_step = np.empty(n + 2, np.int64)
     stop = np.empty(n + 2, np.int64)
+    each = np.full(n + 2, costs[LITERAL_ELEMENT])
     echoes = np.zeros((MAX_ECHOES, 5), np.int64)
     worth = np.zeros(MAX_ECHOES)
     price = np.zeros((MAX_ECHOES, 2))
@@ -237,7 +270,9 @@ def weaves(
     _copy(text, 0, n, beam_text[0], 0)
     beam_first[0, 1] = n
     beam = 1
-    start = glance(text, n, beam_first[0], 1, costs, closed, by_value, by_step, chain_value, chain_step, stop)
+    start = glance(
+        text, n, beam_first[0], 1, costs, closed, by_value, by_step, chain_value, chain_step, stop, each, 0.0
+    )
     found = _offer(start, 0, beam_ms[0], beam_sides[0], 0, keep, scores, depths, ms, sides)
     picked = np.zeros((2 * width, 3), np.int64)
     pool_text = np.empty((2 * width, n + 1), np.int64)
@@ -297,7 +332,9 @@ def weaves(
                 long,
             )
             part = pool_text[h, begin:end]
-            pool_fixed[h] = beam_fixed[b] + forward(part, end - begin, costs, room[0], room[1], room[2])
+            pool_fixed[h] = beam_fixed[b] + forward(
+                part, end - begin, room[8], costs, room[0], room[1], room[2]
+            )
             pool_score[h] = glance(
                 pool_text[h],
                 n,
@@ -310,6 +347,8 @@ def weaves(
                 chain_value,
                 chain_step,
                 stop,
+                each,
+                0.0,
             )
         if min(pool_score[:held]) >= scores[0]:
             idle += 1
