@@ -8,8 +8,10 @@ Without --filter every trace is kept, also one that is wrong or cut at the cap.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ def run(config: Config) -> dict[str, Any]:
     items = limited_items(required(config.inputs, "inputs", "inputs file"), config.limit)
     plan = _plan(config)
     counts: Counter[str] = Counter()
+    gc.freeze()  # millions of steps come and go: the collector need not walk what is loaded each time
     with _tracer(config) as tracer, progress(console, "tracing", len(items) * len(plan), "traces") as advance:
         traces = _counted(_traces(items, plan, tracer, config), counts, advance)
         dropped: dict[str, int] = {}
@@ -100,8 +103,10 @@ def _traces(
     items: Sequence[Item], plan: Sequence[tuple[str, bool, int]], tracer: RunTracer, config: Config
 ) -> Iterator[Trace]:
     limits = TraceLimits(config.steps, config.text)
-    for name, encoder, blinding in plan:
-        yield from trace_items(items, name, encoder, blinding, tracer, limits)
+    # One thread for all: the sandbox's processes end with the thread that started them.
+    with ThreadPoolExecutor(1) as pool:
+        for name, encoder, blinding in plan:
+            yield from trace_items(items, name, encoder, blinding, tracer, limits, pool)
 
 
 def _counted(traces: Iterator[Trace], counts: Counter[str], advance: Advance) -> Iterator[Trace]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import inspect
 import json
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +31,9 @@ from ktray.programs import Language, Program
 from ktray.rundir import committed
 from ktray.sequences import content_hash
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
 class TraceLimits:
@@ -38,16 +43,15 @@ class TraceLimits:
     text: int = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+# Changes and steps are tuples: they are made by the million.
+class Change(NamedTuple):
     """A variable, or an item of one, and its new value as Python writes it."""
 
     name: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One executed line: its number and text in the program, and what it changed."""
 
     line: int
@@ -143,22 +147,45 @@ def trace_items(
     blinding: int,
     run: RunTracer,
     limits: TraceLimits,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Trace]:
-    """Yield the trace of one direction on each item, in order."""
+    """Yield the trace of one direction on each item, in order. In a pool (of one thread, where `run` is a
+    sandbox) the next items are traced while the caller uses these."""
     known = algorithm(algorithm_name)
     program = shown_program(known.name, encoder, blinding)
-    waiting = iter(items)
-    while batch := list(islice(waiting, _CALLS)):
+
+    def traced(batch: list[Item]) -> list[Trace]:
         codes = [coded(known.name, item.text) for item in batch]
         calls = [
             (item.text,) if encoder else known.decoder_arguments(c.code, c.side)
             for item, c in zip(batch, codes, strict=True)
         ]
-        for item, c, result in zip(batch, codes, run(program, calls, limits), strict=True):
-            whole = [c.code, c.side] if known.has_side else c.code
-            yield _as_trace(
-                known.name, encoder, blinding, item, program, result, whole if encoder else item.text
-            )
+        wholes = [[c.code, c.side] if known.has_side else c.code for c in codes]
+        return [
+            _as_trace(known.name, encoder, blinding, item, program, result, whole if encoder else item.text)
+            for item, whole, result in zip(batch, wholes, run(program, calls, limits), strict=True)
+        ]
+
+    waiting = iter(items)
+    batches = iter(lambda: list(islice(waiting, _CALLS)), [])
+    for traces in _one_ahead(traced, batches, pool):
+        yield from traces
+
+
+def _one_ahead(
+    function: Callable[[T], R], arguments: Iterable[T], pool: ThreadPoolExecutor | None
+) -> Iterator[R]:
+    """Yield function(argument) in order; in a pool, the next one is computed while a result is used."""
+    if pool is None:
+        yield from map(function, arguments)
+        return
+    running: deque[Future[R]] = deque()
+    for argument in arguments:
+        running.append(pool.submit(function, argument))
+        if len(running) > 1:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
 
 
 def _as_trace(
@@ -171,7 +198,7 @@ def _as_trace(
     expected: Value,
 ) -> Trace:
     output = list(result["output"]) if isinstance(result["output"], tuple) else result["output"]
-    lines = program.source.splitlines()
+    lines = [line.strip() for line in program.source.splitlines()]
     return Trace(
         name,
         encoder,
@@ -294,7 +321,7 @@ def _reason_to_drop(trace: Trace, rules: TraceFilter) -> str:
 
 
 def _step(line: int, changes: list[list[str]], lines: list[str]) -> Step:
-    return Step(line, lines[line - 1].strip(), tuple(Change(name, value) for name, value in changes))
+    return Step(line, lines[line - 1], tuple([Change(name, value) for name, value in changes]))
 
 
 def _trace(row: dict[str, Any]) -> Trace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -123,6 +124,10 @@ def test_the_sandbox_gives_the_same_traces() -> None:
             for encoder in (True, False):
                 inside = list(trace_items(ITEMS, name, encoder, 3, run, TraceLimits()))
                 assert inside == list(trace_items(ITEMS, name, encoder, 3, trace_here, TraceLimits()))
+        many = [Item("AB" * k) for k in range(40)]
+        with ThreadPoolExecutor(1) as pool:
+            ahead = list(trace_items(many, "rle", True, 0, run, TraceLimits(), pool))
+        assert ahead == list(trace_items(many, "rle", True, 0, trace_here, TraceLimits()))
         endless = replace(algorithm("rle").encoder, source="def rle_encode(text):\n    raise SystemExit\n")
         with pytest.raises(PipelineError, match="tracing rle_encode"):
             run(endless, [("A",)], TraceLimits())
