@@ -13,15 +13,18 @@ import lzma
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ktray.errors import InputError, PipelineError
-from ktray.literals.candidates import GeneralModel
+from ktray.errors import ConfigError, InputError, PipelineError
+from ktray.literals import general, signal
+from ktray.literals.candidates import BlockModel, GeneralModel, SignalModel
 from ktray.literals.codec import choose_model, decode_bytes, encode_bytes
 from ktray.literals.coding import price_all
-from ktray.literals.settings import MAX_CONTEXTS, MIN_CONTEXTS, PRESETS, MixerSettings
+from ktray.literals.settings import MAX_CONTEXTS, PRESETS, MixerSettings
+from ktray.literals.signal import Shape
 from ktray.sequences import Values
 
 Codec = tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -76,18 +79,81 @@ def report(path: Path, data: Values, presets: Sequence[str]) -> None:
         print(f"{path.name:20} {name:28} {size:9,d} {rate:.4f} {speed}{note}", flush=True)
 
 
-def ablate(path: Path, data: Values) -> None:
-    """Print what the general model costs with ever fewer contexts."""
-    full = 0
-    for contexts in range(MAX_CONTEXTS, MIN_CONTEXTS - 1, -2):
-        sizes = MixerSettings.for_block(len(data))
-        settings = MixerSettings(sizes.buckets, sizes.history, sizes.runs, contexts)
+class _Without(GeneralModel):
+    """The general model with some of its parts silenced."""
+
+    def __init__(self, settings: MixerSettings, parts: int) -> None:
+        super().__init__(settings)
+        self._parts = parts
+
+    def begin(self) -> None:
+        """An untrained mixer that lacks the parts."""
+        super().begin()
+        general.leave_out(self._state, self._parts)
+
+
+@dataclass
+class _Shaped(SignalModel):
+    """The signal model in another shape than its kind has."""
+
+    shape: Shape | None = None
+
+    def begin(self) -> None:
+        """Filters without weights."""
+        self._state = signal.new_state(self.shape or signal.SHAPES[self.name], self.records)
+
+
+def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
+    """The general model whole, then without each of its parts and with what only `max` has."""
+    settings = MixerSettings.for_block(n, preset)
+    yield "all", _Without(settings, 0)
+    for bit, part in enumerate(general.PARTS):
+        if bit < settings.contexts or bit >= MAX_CONTEXTS:
+            yield f"without {part}", _Without(settings, 1 << bit)
+    for name in ("with_doubts", "with_runs"):
+        have = getattr(settings, name)
+        other = (
+            replace(settings, with_doubts=not have)
+            if name == "with_doubts"
+            else replace(settings, with_runs=not have)
+        )
+        yield f"{'without' if have else 'with'} {name.removeprefix('with_')}", _Without(other, 0)
+
+
+def signal_variants(model: SignalModel) -> Iterator[tuple[str, BlockModel]]:
+    """The signal model whole, then without each filter but the first and without each stage."""
+    shape = signal.SHAPES[model.name]
+    yield "all", model
+    for i, f in enumerate(shape.filters[1:], 1):
+        kept = (*shape.filters[:i], *shape.filters[i + 1 :])
+        yield f"without filter {i} ({len(f.lags)} taps)", _shaped(model, replace(shape, filters=kept))
+    for i, (order, _) in enumerate(shape.stages):
+        still = tuple((o, 0 if i == j else step) for j, (o, step) in enumerate(shape.stages))
+        yield f"stage {i} ({order} taps) not learning", _shaped(model, replace(shape, stages=still))
+
+
+def _shaped(model: SignalModel, shape: Shape) -> _Shaped:
+    return _Shaped(model.number, model.records, shape)
+
+
+def ablate(path: Path, data: Values, preset: str) -> None:
+    """Print what each part of the model chosen for `data` saves, and what it takes in time."""
+    model = choose_model(data, preset)
+    if isinstance(model, SignalModel):
+        variants = signal_variants(model)
+    elif isinstance(model, GeneralModel):
+        variants = general_variants(len(data), preset)
+    else:
+        raise ConfigError(f"{path}: the model of {model.name} has no parts to leave out; give another file")
+    price_all(model.for_sample(0, 64), data[:64])  # compiles
+    full, seconds = 0, 0.0
+    for name, variant in variants:
         start = time.process_time()
-        cost = price_all(GeneralModel(settings), data)
-        full = full or cost
-        change = f"{100 * (cost / full - 1):+.2f} %"
-        seconds = f"{time.process_time() - start:.1f} s"
-        print(f"{path.name:20} {contexts:2d} contexts {cost / 524288:11,.0f} bytes {change:>9} {seconds:>8}")
+        cost = price_all(variant, data)
+        taken = time.process_time() - start
+        full, seconds = full or cost, seconds or taken
+        change = f"{100 * (cost / full - 1):+6.2f} % bytes {100 * (taken / seconds - 1):+6.1f} % time"
+        print(f"{path.name:20} {name:34} {cost / 524288 / max(len(data), 1):.4f} {change}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--limit", type=int, default=0, help="take so many bytes of each file (0: all)")
     parser.add_argument("--preset", action="append", choices=list(PRESETS), help="default: default")
-    parser.add_argument("--ablate", action="store_true", help="the general model with ever fewer contexts")
+    parser.add_argument("--ablate", action="store_true", help="the chosen model without each of its parts")
     options = parser.parse_args(arguments)
     warm = np.arange(64, dtype=np.uint8)
     try:
@@ -108,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data = data[: options.limit] if options.limit else data
             choose_model(data, "default")
             if options.ablate:
-                ablate(path, data)
+                ablate(path, data, (options.preset or ["default"])[0])
             else:
                 report(path, data, options.preset or ["default"])
     except (InputError, OSError) as error:

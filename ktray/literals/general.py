@@ -51,12 +51,21 @@ _SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.
 # hashes of the present word and the two before; letters of it; where the present line and the one above
 # begin, its
 # first byte; classes of the last eight bytes; open brackets; where inputs of doubts, runs (0: none) and matches
-# begin.
+# begin; what is left out (0 but in measurements).
 (_C0, _NODE, _BITS, _C4, _C8, _C12, _POS, _HISTORY, _BUCKETS, _RUNS, _MIXED, _RATE, _RATE_EXTRA, _RATE2) = (
     range(14)
 )
 (_WORD, _WORD1, _WORD2, _LETTERS, _LINE, _ABOVE, _FIRST, _CLASSES, _BRACKETS) = range(14, 23)
-(_DOUBT_INPUTS, _RUN_INPUTS, _MATCH_INPUTS) = range(23, 26)
+(_DOUBT_INPUTS, _RUN_INPUTS, _MATCH_INPUTS, _LEFT_OUT) = range(23, 27)
+
+#: What `leave_out` can silence, by its bit: the contexts in their order, then other parts.
+PARTS = (
+    *("order 3", "word and order 1", "order 4", "order 2", "classes and order 1", "order 6", "order 1"),
+    *("two words", "followers of 1", "sparse 2-3", "line above", "brackets", "word and word before last"),
+    *("sparse 3-4", "word in brackets", "order 3 and classes", "followers of 2", "word and order 2"),
+    *("matches", "result maps"),
+)
+_NO_MATCHES, _NO_RESULT_MAPS = 1 << PARTS.index("matches"), 1 << PARTS.index("result maps")
 
 
 def new_state(settings: MixerSettings) -> State:
@@ -105,6 +114,11 @@ def new_state(settings: MixerSettings) -> State:
         np.zeros(65536 + 256, dtype=np.int64),  # the two bytes that followed a byte, or two, last
         np.full(256, 1 << 30, dtype=np.int32),  # probability without context
     )
+
+
+def leave_out(state: State, parts: int) -> None:
+    """Silence the parts (bits as in `PARTS`) of a new state, to measure what they are worth."""
+    state[0][_LEFT_OUT] = parts
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:
@@ -245,7 +259,8 @@ def _set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any) -> No
         _hash(word, c4 & 0xFFFF),
     )
     for i in range(n):
-        hashes[i] = _hash(values[i], (i + 1) * 0x3779B1)
+        kept = 1 - ((scalars[_LEFT_OUT] >> i) & 1)
+        hashes[i] = _hash(values[i] * kept, (i + 1) * 0x3779B1)
 
 
 @njit(cache=True, _nrt=False)
@@ -302,6 +317,8 @@ def _find_matches(scalars: Any, history: Any, matches: Any, last: Any) -> None:
                 length += 1
             if length < _SHORTEST[m]:
                 length = 0
+        if scalars[_LEFT_OUT] & _NO_MATCHES:
+            length = 0
         last[m, h] = pos
         matches[m, 0] = pointer
         matches[m, 1] = length
@@ -404,7 +421,7 @@ def _corrected(scalars: Any, logit: Integer, apm: Any, cells: Any) -> Integer:
         p = np.int64(apm[row, low]) * (128 - weight) + np.int64(apm[row, low + 1]) * weight
         total += (j + 1) * (p >> 7)
     p = np.int64(SQUASH[logit + LOGIT_LIMIT])
-    if -2000 < logit < 2000:
+    if -2000 < logit < 2000 and not scalars[_LEFT_OUT] & _NO_RESULT_MAPS:
         p = (2 * p + total) >> 3
     return min(max(p, 1), 65535)
 
