@@ -24,7 +24,7 @@ from ktray.programs import Language, Program
 from ktray.testing import strategies
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(block=strategies.entries(), sized=st.booleans())
 def test_blocks_come_back(block: list[Entry], sized: bool) -> None:
     block = list({entry.program or i: entry for i, entry in enumerate(block)}.values())
@@ -37,7 +37,7 @@ def test_blocks_come_back(block: list[Entry], sized: bool) -> None:
         assert (other.program is not None) == as_program
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(program=st.one_of(strategies.programs(), strategies.programs(tame=True)))
 def test_variants_give_the_same_output_and_settle(program: DslProgram) -> None:
     output = interpret(program)
@@ -51,7 +51,7 @@ def test_variants_give_the_same_output_and_settle(program: DslProgram) -> None:
     assert canonicalise(first) == first
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     programs=st.lists(st.one_of(strategies.programs(), strategies.solved().map(lambda s: s[0])), max_size=6)
 )
@@ -71,7 +71,7 @@ def test_whatever_can_be_quoted_is_decoded_exactly(programs: list[DslProgram]) -
         assert reader.next_program()[0] == unflatten(*flat)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(program=st.one_of(strategies.programs(), strategies.solved().map(lambda s: s[0])), data=st.data())
 def test_the_quick_way_in_agrees_with_the_parser(program: DslProgram, data: st.DataObject) -> None:
     """Also texts with a letter changed or left out, of which most are no programs."""
@@ -104,7 +104,7 @@ def _slow(text: str) -> Flat | None:
     return flat if all(lists) else None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(payload=st.binary(max_size=200), n=st.integers(0, 20))
 def test_noise_is_an_error_of_the_input(payload: bytes, n: int) -> None:
     prior = AdaptivePrior()

@@ -38,7 +38,7 @@ def _distinct(block: list[Entry]) -> list[Entry]:
 
 @pytest.mark.parametrize("name", STATIC)
 @pytest.mark.parametrize("told", [True, False], ids=["lengths told", "lengths coded"])
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(block=entries())
 def test_blocks_come_back(name: str, told: bool, block: list[Entry]) -> None:
     block, prior = _distinct(block), make_prior(name)
@@ -69,7 +69,7 @@ def test_uniform_code_keeps_any_program_at_its_price(block: list[DslProgram]) ->
     assert price.sum() - 64 <= 8 * len(data) <= price.sum() + 64
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(programs(max_lines=3), min_size=1, max_size=3), st.data())
 def test_damaged_programs_raise_or_are_programs(block: list[DslProgram], data: st.DataObject) -> None:
     codes: list[int] = []
@@ -85,14 +85,14 @@ def test_damaged_programs_raise_or_are_programs(block: list[DslProgram], data: s
         pass
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(2, 1 << 20).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n)))))
 def test_symbols_come_back(symbols: list[tuple[int, int]]) -> None:
     reader = SymbolReader(encode_symbols([packed(*pair) for pair in symbols]))
     assert [reader.take(total) for _, total in symbols] == [symbol for symbol, _ in symbols]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(-(1 << 62), 1 << 62), st.integers(-300, 300), st.integers(0, 300))
 def test_escapes_come_back(value: int, low: int, span: int) -> None:
     high = low + span
@@ -103,7 +103,7 @@ def test_escapes_come_back(value: int, low: int, span: int) -> None:
     assert SymbolReader(encode_symbols(codes)).take_escape(low, high) == value
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), st.one_of(st.integers(0, 300), st.integers(0, 1 << 62)))))
 def test_flags_and_lengths_come_back(rows: list[tuple[int, int]]) -> None:
     flags = np.array([flag for flag, _ in rows], np.uint8)
@@ -121,13 +121,13 @@ def test_flags_that_never_change_cost_nothing_much() -> None:
     assert len(encode_flags(rare, None)) < 40
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(python_texts()))
 def test_texts_come_back(texts: list[str]) -> None:
     assert unpack_texts(pack_texts(texts), len(texts)) == texts
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(values(), st.data())
 def test_damaged_payloads_raise_what_the_archive_expects(elements: Values, data: st.DataObject) -> None:
     prior = make_prior("uniform")
@@ -142,7 +142,7 @@ def test_damaged_payloads_raise_what_the_archive_expects(elements: Values, data:
         pass
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(programs())
 def test_other_spellings_come_back_canonical(program: DslProgram) -> None:
     text = "# spelled otherwise\n" + re.sub(r"\bsequence_", "sequence_7", to_text(program))

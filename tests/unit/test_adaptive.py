@@ -74,7 +74,7 @@ def test_programs_and_literals_come_back_in_order(literals: str, sized: bool) ->
 
 def test_a_block_costs_what_its_ledger_says() -> None:
     """Within 0.01 bit a program, beside the header, which an empty block has, too."""
-    entries, prior = sampled(3000), AdaptivePrior()
+    entries, prior = sampled(2000), AdaptivePrior()
     block = prior.encode(entries, None)
     spent = block.program_bits + block.literal_bits + block.flag_bits
     stream = len(block.payload) - len(prior.encode([], None).payload)
@@ -82,7 +82,7 @@ def test_a_block_costs_what_its_ledger_says() -> None:
 
 
 def test_quoted_prices_are_what_unlearning_code_costs() -> None:
-    prior = AdaptivePrior(counts=learned_counts(2, 3000))
+    prior = AdaptivePrior(counts=learned_counts(2, 1500))
     entries = sampled(300, seed=8)
     prices = prior.prices([entry.program for entry in entries if entry.program])
     alone = [prior.encode([entry], None) for entry in entries]
@@ -136,7 +136,7 @@ def test_damage_is_an_archive_error() -> None:
     prior = AdaptivePrior()
     payload = prior.encode(entries, None).payload
     rng = np.random.default_rng(11)
-    for _ in range(150):
+    for _ in range(80):
         damaged = bytearray(payload)
         damaged[rng.integers(len(payload))] ^= 1 << rng.integers(8)
         cut = bytes(damaged[: rng.integers(len(payload) + 1)]) if rng.random() < 0.5 else bytes(damaged)
@@ -159,7 +159,7 @@ def test_unknown_literal_models_are_named() -> None:
 
 
 def test_learned_counts_survive_the_file_and_help(tmp_path: Path) -> None:
-    learned = learned_counts(4, 3000)
+    learned = learned_counts(4, 2500)
     save_counts(learned, tmp_path / "counts.npz")
     loaded = load_counts(tmp_path / "counts.npz")
     programs = [entry.program for entry in sampled(300) if entry.program]
@@ -202,7 +202,7 @@ print(block.payload.hex())
 
 
 def test_interpreted_and_compiled_code_agree() -> None:
-    texts = json.dumps([entry.program.text for entry in sampled(5) if entry.program])
+    texts = json.dumps([entry.program.text for entry in sampled(3) if entry.program])
     root = Path(__file__).parents[2]
     payloads = {
         subprocess.run(

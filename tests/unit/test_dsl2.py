@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ def classic(name: str, n: int = 128) -> Values:
     return np.array(CLASSICS[name](n), np.uint8)
 
 
+@cache
+def found(name: str) -> str | None:
+    return find(classic(name))
+
+
 def priors() -> list[Prior]:
     return [make_prior("uniform", dialect="dsl2"), make_prior("adaptive"), make_prior("gzip")]
 
@@ -61,7 +67,7 @@ def test_there_are_classics_enough() -> None:
 @pytest.mark.parametrize("name", BITS)
 def test_laws_are_found(name: str) -> None:
     values = classic(name)
-    text = find(values)
+    text = found(name)
     assert text is not None
     assert np.array_equal(run(Program(Language.DSL, text)), values)
     assert program_rate(text, "dsl2", values) * 8 * len(values) <= 1 + BITS[name]
@@ -83,7 +89,7 @@ def test_only_the_first_sample_is_given() -> None:
 @pytest.mark.parametrize("prior", priors(), ids=lambda prior: prior.name)
 def test_archives_of_both_dialects_come_back(prior: Prior, tmp_path: Path) -> None:
     names = [*BITS, "primes"]
-    texts = [find(classic(name)) for name in names]
+    texts = [found(name) for name in names]
     texts += ["sequence_1 = repeat_num(40, 7)\noutput = sequence_1"]
     programs = [Program(Language.DSL, text) if text else None for text in texts]
     block = uncut_block("classics", [*(bytes(classic(name)) for name in names), bytes([7] * 40)])
@@ -98,7 +104,7 @@ def test_archives_of_both_dialects_come_back(prior: Prior, tmp_path: Path) -> No
 
 
 def test_the_published_dialect_does_not_know_them() -> None:
-    text = find(classic("squares"))
+    text = found("squares")
     program = Program(Language.DSL, text or "")
     prior = make_prior("uniform")
     assert np.isinf(prior.prices([program])[0])
