@@ -6,11 +6,14 @@ import json
 import time
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 from math import comb
 from pathlib import Path
 
 import pytest
 
+from jobs.invert.__main__ import COMMANDS
+from ktray.config import parse
 from ktray.errors import PipelineError
 from ktray.inversion.algorithms import algorithms
 from ktray.inversion.answers import AnswerOutcome, parse_answer, print_answer
@@ -29,6 +32,8 @@ from ktray.inversion.scoring import Question, score_file, score_replies, score_r
 from ktray.inversion.summary import as_json, compare, compare_groups, length_band, round_trip, summarize
 from ktray.inversion.tasks import Item, Prompt, Task
 from ktray.inversion.templates import load_templates
+from ktray.samplers.endpoint import EndpointSampler, EndpointSettings
+from ktray.samplers.ports import SamplingSettings as TextSettings
 from ktray.studies.bootstrap import Bootstrap
 
 QUICK = Bootstrap(50, 0.95, 0)
@@ -423,3 +428,27 @@ def test_filled_in_text_is_never_expanded() -> None:
     assert repr(item.text) in prompt.messages[0].content
     with pytest.raises(InversionError, match="among its own examples"):
         list(build_prompts([item], [Asked("rle", Task.FORWARD, examples=(item,))], load_templates()))
+
+
+def test_each_service_has_its_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "general")
+    (tmp_path / ".env").write_text("OPENROUTER_API_KEY=routed\n")
+    keys = {}
+    for url in ("https://openrouter.ai/api/v1", "https://example.org/openrouter.ai/v1"):
+        sampler = EndpointSampler(EndpointSettings(model="m", base_url=url), TextSettings())
+        keys[url] = sampler._client.api_key
+    assert list(keys.values()) == ["routed", "general"]
+
+
+def test_every_command_has_a_config() -> None:
+    folder = Path(__file__).resolve().parents[2] / "configs" / "invert"
+    for command in COMMANDS:
+        path = folder / f"{'smoke' if command == 'grid' else command}.yaml"
+        assert f"jobs.invert {command} --config configs/invert/{path.name}" in path.read_text() or (
+            command == "generate" and "jobs.invert $step" in path.read_text()
+        )
+        parse(
+            import_module(f"jobs.invert.{command}").Config, ["--config", str(path)], prog="", description=""
+        )
