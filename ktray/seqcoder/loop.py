@@ -48,7 +48,12 @@ class Trainer:
         self.form, self.speller = form_called(settings.model.form), settings.model.speller()
         self.stream = PairStream(settings.data, self.form, self.speller, settings.model.context, sources)
         self.model = self._placed(make(settings.model, settings.seed))
-        self.optimiser = torch.optim.AdamW(_groups(self.model, settings.optimiser), lr=1.0, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.model, settings.optimiser),
+            lr=1.0,
+            betas=(0.9, settings.optimiser.beta2),
+            fused=not settings.sharded,
+        )
         self.progress = load_checkpoint(out, settings, self.model, self.optimiser)
         self._held_out: list[Example] = []
         self._saved = time.monotonic()
