@@ -141,7 +141,7 @@ def _joined(separator: str, digits: Callable[[int], str]) -> Callable[[Kind, Val
 
 
 def _separated(separator: str | None, base: str) -> Callable[[Kind, str], Value]:
-    alphabet = {"d": "0-9", "x": "0-9a-fA-F", "b": "01"}[base]
+    alphabet, radix = {"d": ("0-9", 10), "x": ("0-9a-fA-F", 16), "b": ("01", 2)}[base]
     word = re.compile(rf"[{alphabet}]{{1,4000}}")
 
     def read_numbers(kind: Kind, text: str) -> Value:
@@ -149,7 +149,7 @@ def _separated(separator: str | None, base: str) -> Callable[[Kind, str], Value]
         for each in words:
             if not word.fullmatch(each):
                 raise FormatError(f"saw {each[:20]!r} where a number was expected")
-        return from_numbers(kind, [int(w, {"d": 10, "x": 16, "b": 2}[base]) for w in words])
+        return from_numbers(kind, [int(w, radix) for w in words])
 
     return read_numbers
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from ktray.errors import InputError
 
+T = TypeVar("T", bound=Hashable)
 #: A code or a text as JSON has it: a list, a string or a float.
 Value = Any
 
@@ -79,7 +80,7 @@ def numbers(kind: Kind, value: Value) -> list[int]:
     """
     try:
         if kind is Kind.BITS:
-            return [("0", "1").index(x) for x in value]
+            return [int(x) for x in _only(value, {"0", "1"})]
         if kind is Kind.TEXT:
             return [ord(x) for x in value]
         if kind is Kind.PAIRS:
@@ -97,7 +98,7 @@ def from_numbers(kind: Kind, flat: list[int]) -> Value:
     """Return the value that `numbers` flattened. Raises InversionError where it cannot be one."""
     try:
         if kind is Kind.BITS:
-            return "".join("01"[_bit(n)] for n in flat)
+            return "".join(map(str, _only(flat, {0, 1})))
         if kind is Kind.TEXT:
             return "".join(map(chr, flat))
         if kind is Kind.PAIRS:
@@ -109,7 +110,7 @@ def from_numbers(kind: Kind, flat: list[int]) -> Value:
     return list(flat)
 
 
-def _bit(number: int) -> int:
-    if number not in (0, 1):
-        raise ValueError(number)
-    return number
+def _only(values: Sequence[T], allowed: set[T]) -> Sequence[T]:
+    if not set(values) <= allowed:
+        raise ValueError(values[:20])
+    return values
