@@ -27,8 +27,11 @@ COPY = 8.0
 #: Programs of fewer bits are looked for whatever the frequencies say.
 FEW_BITS = 200.0
 
-#: Shorter sequences are searched in any case.
-LONG = 96
+#: Shorter sequences are searched in any case; longer ones, at great cost, only where it looks well.
+LONG, VERY_LONG = 96, 512
+
+#: A plan above the first share of an order-0 code is not improved; above the second, no wider pass is made.
+POOR, FAIR = 0.72, 0.58
 
 #: Longest list that is usually written as a literal.
 MOST = 25
@@ -205,7 +208,8 @@ def shapeless(values: Ints, costs: Floats) -> bool:
     hidden(values, n, costs, 1, each)
     ends = np.array([0, n])
     bits = glance(values, n, ends, 1, costs, closed, heads[:256], heads[256:], *room, each, COPY)
-    return bool(bits > max(FEW_BITS, 1.25 * order0(values)))
+    margin = 1.25 if n < VERY_LONG else 1.05
+    return bool(bits > max(FEW_BITS, margin * order0(values)))
 
 
 def order0(values: Ints) -> float:
@@ -243,7 +247,10 @@ def search(
     task = _Search(values, costs, guide, budget)
     plain = task.evaluate((), _NO_BARS)
     raw = float(costs[LITERAL_ELEMENT]) * len(values)
-    limit = min(HOPELESS * raw, max(FEW_BITS, 1.1 * order0(values))) if len(values) >= LONG else INF
+    limit = wider = INF
+    if len(values) >= LONG:
+        limit = min(HOPELESS * raw, max(FEW_BITS, POOR * order0(values)))
+        wider = max(FEW_BITS, FAIR * order0(values))
     for number, (width, closely, keep) in enumerate(stages):
         if not task.left():
             break
@@ -256,6 +263,6 @@ def search(
         if task.plan is None or task.plan.bits > limit:
             break
         task.improve()
-        if not patchy(task.plan):
+        if task.plan.bits > wider or not patchy(task.plan):
             break
     return task.plan
