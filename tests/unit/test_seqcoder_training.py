@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,8 +175,6 @@ def test_a_restart_reaches_the_same_curve_and_weights(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from ktray.seqcoder.loop import Trainer
     from ktray.seqcoder.sources import Sources
     from ktray.seqcoder.team import Team
@@ -200,6 +199,38 @@ def test_losses_fall_and_the_model_that_is_written_loads(tmp_path: Path) -> None
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert model.config.vocab_size >= len(tokenizer)
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in trainer.model.parameters())
+    further = replace(settings(40), model=replace(MODEL, start=str(folder)))
+    again = Trainer(further, tmp_path / "further", Team(), Sources())
+    assert again.evaluate()["held_out_loss"] == pytest.approx(curve[-1]["held_out_loss"], abs=0.05)
+    with pytest.raises(ConfigError, match=r"--model.form sketch --model.context 96"):
+        Trainer(
+            replace(further, model=replace(further.model, context=128)), tmp_path / "no", Team(), Sources()
+        )
+
+
+def test_an_ordinary_model_is_fine_tuned_with_adapters(tmp_path: Path) -> None:
+    """A model with a tokenizer of its own learns to write the DSL; its adapters are merged when it is written."""
+    from transformers import AutoModelForCausalLM
+
+    from ktray.seqcoder.loop import Trainer
+    from ktray.seqcoder.sources import Sources
+    from ktray.seqcoder.team import Team
+    from ktray.testing.models import make_tiny_model
+
+    start = make_tiny_model(tmp_path / "start")
+    model = ModelSettings(start=str(start), form="program", context=4096, lora=2)
+    data = replace(DATA, pairs=2, groups=1)
+    tuning = TrainSettings(
+        model, data, OptimiserSettings(rate=0.05, warmup=0, steps=2), evaluate_every=0, recompute=True
+    )
+    trainer = Trainer(tuning, tmp_path / "run", Team(), Sources())
+    trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    assert 0 < trained < 0.2 * sum(p.numel() for p in trainer.model.parameters())
+    trainer.run()
+    written = AutoModelForCausalLM.from_pretrained(trainer.export()).state_dict()
+    before = AutoModelForCausalLM.from_pretrained(start).state_dict()
+    assert set(written) == set(before)
+    assert any((written[name].float() - before[name].float()).abs().max() > 1e-3 for name in before)
 
 
 def test_packing_trains_like_rows_of_their_own() -> None:
