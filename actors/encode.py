@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from ktray.blockstore import block_path, read_block
 from ktray.candidatelog import LogFile, Shard, ids_hash, log_path, read_log, shards_of
+from ktray.commit import committed
 from ktray.errors import PipelineError
 from ktray.priors import make_prior
-from ktray.rundir import committed, write_json
+from ktray.rundir import write_json
 from ktray.solve import SolvedBlock, solve_block
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _spec(config: Config, name: str) -> ProposerSpec:
     return ProposerSpec(
         name=name,
         samples=config.n,
-        search=config.search,
+        search=replace(config.search, prior=config.search.prior or config.prior),
         replay=str(config.replay or ""),
         engine=config.engine,
         endpoint=config.endpoint,
@@ -146,7 +146,9 @@ def claim_proposers(directory: RunDirectory, specs: Sequence[ProposerSpec]) -> d
     """Return the log folder of each proposer. A directory holds one setting of each proposer: another one
     is another run, and is refused."""
     settings = {spec.name: spec.settings() for spec in specs}
-    directory.claim({f"proposer {name}": value for name, value in settings.items()})
+    # The searcher follows the prior, and another prior may be tried in the same directory.
+    kept = {name: {k: v for k, v in value.items() if k != "prices"} for name, value in settings.items()}
+    directory.claim({f"proposer {name}": value for name, value in kept.items()})
     folders = {name: f"{name}-{settings_hash(value)}" for name, value in settings.items()}
     for name, folder in folders.items():
         write_json(directory.path / "log" / folder / "settings.json", {"proposer": name, **settings[name]})

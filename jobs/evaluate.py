@@ -24,6 +24,7 @@ from rich.table import Table
 
 from ktray.archive import ArchiveWriter, encode_block
 from ktray.baselines import baseline_rate
+from ktray.commit import committed
 from ktray.config import nearest, option
 from ktray.corpora import open_corpus
 from ktray.corpora.blocks import CorpusBlock
@@ -42,7 +43,6 @@ from ktray.priors import make_prior
 from ktray.programs import Language, Outcome, Program, Verdict
 from ktray.progress import progress
 from ktray.proposers.replay import given_program, read_lines, sequence_values
-from ktray.rundir import committed
 from ktray.sandbox import SandboxLimits, Verifier, check_isolation
 from ktray.sequences import Values
 

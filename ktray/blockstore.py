@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ktray.commit import committed
 from ktray.corpora import restore
 from ktray.corpora.blocks import Corpus, CorpusBlock, Origin
-from ktray.rundir import committed, write_json
+from ktray.rundir import write_json
 
 _SCALARS = ("kind", "element_bits", "chunk", "units", "restored_bytes", "part")
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ktray.commit import committed
 from ktray.errors import RunDirectoryError
 from ktray.programs import Candidate, CandidateKey, Language, Outcome, Program, Verdict
-from ktray.rundir import committed
 
 SCHEMA = pa.schema(
     [

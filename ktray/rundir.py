@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ktray
-from ktray.commit import committed as committed
+from ktray.commit import committed
 from ktray.errors import RunDirectoryError
 
 _VERSIONED = ("numpy", "numba", "pyarrow", "ray", "constriction", "torch", "transformers")

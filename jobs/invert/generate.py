@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.invert.shared import ALGORITHMS, algorithm_names, required, words
+from ktray.commit import committed
 from ktray.config import option
 from ktray.corpora import open_corpus
 from ktray.errors import ConfigError
@@ -25,7 +26,6 @@ from ktray.inversion.datasets.files import items_of_sequences, read_items, write
 from ktray.inversion.datasets.generate import DatasetSpec, generate
 from ktray.inversion.tasks import Item
 from ktray.job import console, launch
-from ktray.rundir import committed
 
 
 @dataclass(frozen=True)

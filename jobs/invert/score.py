@@ -20,12 +20,13 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from jobs.invert.shared import required, scores_of
+from ktray.commit import committed
 from ktray.config import option, to_yaml
 from ktray.inversion.scoring import ScoredReply
 from ktray.inversion.summary import as_json, summarize
 from ktray.job import console, launch
 from ktray.progress import progress
-from ktray.rundir import RunDirectory, committed
+from ktray.rundir import RunDirectory
 from ktray.studies.bootstrap import Bootstrap
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.invert.shared import SamplerConfig, complete, required, samplers
+from ktray.commit import committed
 from ktray.config import option
 from ktray.errors import ConfigError
 from ktray.inversion.records import read_replies
@@ -21,7 +22,6 @@ from ktray.inversion.templates import load_templates
 from ktray.inversion.traces import Trace, read_traces
 from ktray.inversion.translation import Translation, translate, translation_prompts, verified_translations
 from ktray.job import console, launch
-from ktray.rundir import committed
 
 
 @dataclass(frozen=True)

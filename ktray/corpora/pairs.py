@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ktray.commit import committed
 from ktray.corpora.synthetic import Pairs, SamplerSettings, sample_columns
 from ktray.dsl.encoded import decode_program, text_lengths
 from ktray.dsl.feedback import feedback_text
 from ktray.dsl.printer import to_text
 from ktray.priors.uniform import published_bits
-from ktray.rundir import committed
 from ktray.sequences import content_hash
 
 #: A row of a set. `uniform_bits` is the paper's uniform price of the program.

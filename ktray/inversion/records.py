@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ktray.commit import committed
 from ktray.inversion.datasets.files import checked_text, field, json_lines
 from ktray.inversion.kinds import InversionError
 from ktray.inversion.tasks import Message, Prompt, Reply, task
-from ktray.rundir import committed
 
 
 def write_prompts(path: Path, prompts: Iterable[Prompt]) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ktray.commit import committed
 from ktray.inversion.kinds import InversionError
-from ktray.rundir import committed
 
 _COLUMNS = (
     "run", "breakdown", "group", "n", "prompts", "accuracy", "pass_at_1", "pass_at_max", "low", "high",

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ktray.commit import committed
 from ktray.inversion.answers import OPEN
 from ktray.inversion.datasets.generate import split
 from ktray.inversion.kinds import InversionError
@@ -23,7 +24,7 @@ from ktray.inversion.tasks import Item, Message
 from ktray.inversion.templates import Templates
 from ktray.inversion.tokens import ChatTemplate
 from ktray.inversion.translation import Translation
-from ktray.rundir import committed, write_json
+from ktray.rundir import write_json
 
 _SCHEMA = pa.schema(
     [

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ktray.commit import committed
 from ktray.errors import PipelineError
 from ktray.inversion import tracer
 from ktray.inversion.algorithms import algorithm
@@ -28,7 +29,6 @@ from ktray.inversion.prompting import coded, shown_program
 from ktray.inversion.tasks import Item
 from ktray.ports import Executor
 from ktray.programs import Language, Program
-from ktray.rundir import committed
 from ktray.sequences import content_hash
 
 T = TypeVar("T")

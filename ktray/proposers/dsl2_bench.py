@@ -1,7 +1,8 @@
 """Classic sequences under both dialects and under gzip, xz and zpaq: `python -m ktray.proposers.dsl2_bench`.
 
 Each rate is bits over 8 bits an element, of a sequence by itself; a program costs its bits and a flag, at most
-1.0. What gzip, xz and zpaq need for a lone byte beyond itself (their frames) is not counted. `--length` elements each (default 128).
+1.0. What gzip, xz and zpaq need for a lone byte beyond itself (their frames) is not counted.
+`--length` elements each (default 128).
 """
 
 from __future__ import annotations

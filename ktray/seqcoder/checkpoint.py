@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ktray.commit import committed
 from ktray.errors import RunDirectoryError
-from ktray.rundir import committed
 from ktray.seqcoder.settings import TrainSettings
 from ktray.seqcoder.sharding import load_whole, whole_state
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ktray.rundir import committed
+from ktray.commit import committed
 
 
 def read_curves(folder: Path) -> list[dict[str, float]]:

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ktray.commit import committed
 from ktray.corpora.pairs import SCHEMA
 from ktray.dsl.interpreter import interpret
 from ktray.dsl.parser import parse
 from ktray.errors import ConfigError, ProgramError
 from ktray.priors.uniform import published_bits
 from ktray.programs import Language, Outcome
-from ktray.rundir import committed
 from ktray.studies.logs import SampleSeries, read_series
 
 #: What a pair is compared by: bits under the paper's uniform prior, then length, then text.

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ktray.commit import committed
 from ktray.errors import RunDirectoryError
-from ktray.rundir import RunDirectory, committed
+from ktray.rundir import RunDirectory
 
 
 def test_a_failed_write_leaves_the_earlier_file(tmp_path: Path) -> None:

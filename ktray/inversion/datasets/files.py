@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ktray.commit import committed
 from ktray.inversion.kinds import InversionError
 from ktray.inversion.tasks import Item
-from ktray.rundir import committed
 from ktray.sequences import KtSequence
 
 #: A longer line of an input file is refused (characters): one JSON object is parsed at a time.

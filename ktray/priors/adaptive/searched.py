@@ -9,11 +9,11 @@ import json
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from ktray.commit import committed
 from ktray.corpora.pairs import sequence_hash
 from ktray.corpora.synthetic import SamplerSettings, sample_columns
 from ktray.proposers.replay import read_lines, sequence_values
 from ktray.proposers.search import SearchProposer, SearchSettings
-from ktray.rundir import committed
 from ktray.sequences import KtSequence, Values
 
 

@@ -156,7 +156,7 @@ def main() -> None:
     options.add_argument("--input", type=Path, required=True)
     options.add_argument("--limit", type=int, default=300, help="sequences drawn")
     options.add_argument("--seed", type=int, default=1, help="seed of the draw")
-    options.add_argument("--prior", default=SearchSettings().prior)
+    options.add_argument("--prior", default="uniform")
     options.add_argument("--seconds", type=float, default=SearchSettings().seconds)
     options.add_argument("--curve", action="store_true", help="the rate for several budgets too")
     given = options.parse_args()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
+from ktray.config import nearest, option
 from ktray.dsl.interpreter import interpret
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
@@ -29,13 +30,10 @@ TYPICAL_LENGTH = 64
 #: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
 STAGES = ((12, 2, 4), (100, 16, 16), (400, 48, 48))
 
-#: The prices that the search looks for under each prior; `raw` and `gzip` have none of their own.
-PRICES = {
-    "uniform": uniform_prices,
-    "adaptive": learned_prices,
-    "gzip": uniform_prices,
-    "raw": uniform_prices,
-}
+#: The prices that a search can look for.
+PRICES = {"uniform": uniform_prices, "adaptive": learned_prices}
+#: Which of them serve each prior; `raw` and `gzip` have none of their own.
+_SERVING = {"": "uniform", "raw": "uniform", "gzip": "uniform", "uniform": "uniform", "adaptive": "adaptive"}
 
 #: Lines that a program is expected to have, for the price of references while searching.
 _TYPICAL_LINES = 8
@@ -46,18 +44,25 @@ class SearchSettings:
     """How long to look, and for which prior.
 
     `seconds` bound the CPU time for 64 elements, turned into a fixed count of work units; most sequences take
-    far less. `prior` is the one that programs are made cheap for, a name of PRICES; a second sample is made
-    for the other of "uniform" and "adaptive".
+    far less. `prior` is the one that programs are made cheap for; a second sample is made for the other of
+    "uniform" and "adaptive".
     """
 
-    seconds: float = 0.3
-    prior: str = "uniform"
+    seconds: float = option(0.3, "most CPU seconds for 64 elements; the count of work units is what is kept")
+    prior: str = option("", "prior that programs are made cheap for (default: that of the job)")
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < 1e6:
             raise ConfigError(f"search.seconds is {self.seconds}; give a number of seconds above 0")
-        if self.prior not in PRICES:
-            raise ConfigError(f"search.prior is {self.prior!r}; it knows the prices of {', '.join(PRICES)}")
+        if self.prior not in _SERVING:
+            raise ConfigError(
+                f"search.prior is {self.prior!r}{nearest(self.prior, list(filter(None, _SERVING)))}"
+            )
+
+    @property
+    def prices(self) -> str:
+        """Return the name of the prices that are looked for first."""
+        return _SERVING[self.prior]
 
 
 def written(plan: Plan, prices: Prices) -> tuple[DslProgram, float]:
@@ -82,12 +87,12 @@ class SearchProposer:
 
     def __init__(self, settings: SearchSettings | None = None) -> None:
         self._settings = settings or SearchSettings()
-        other = "uniform" if self._settings.prior == "adaptive" else "adaptive"
-        self._prices = [PRICES[name]() for name in (self._settings.prior, other)]
+        first = self._settings.prices
+        self._prices = [PRICES[name]() for name in sorted(PRICES, key=lambda name: name != first)]
 
     def settings(self) -> dict[str, object]:
         """Return what the candidates depend on."""
-        return asdict(self._settings)
+        return {"seconds": self._settings.seconds, "prices": self._settings.prices}
 
     def propose(self, sequences: Sequence[KtSequence], samples: range) -> Iterator[Candidate]:
         """Yield a candidate for each sequence and each of samples 0 and 1, where one is found."""
