@@ -18,11 +18,13 @@ PATIENCE = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """This process's place: `store` is torch.distributed's, None where it works alone."""
+    """This process's place: `store` is torch.distributed's, None where it works alone; sums are made on
+    `device`, as the backend wants them."""
 
     rank: int = 0
     size: int = 1
     store: Any = None
+    device: str = "cpu"
 
     def share(self, label: str, items: Sequence[T]) -> Iterator[T]:
         """Yield items that no other process has taken under this label."""
@@ -42,7 +44,10 @@ class Team:
         if self.store is not None:
             import torch.distributed
 
-            torch.distributed.all_reduce(tensor)
+            moved = tensor.to(self.device)
+            torch.distributed.all_reduce(moved)
+            if moved is not tensor:
+                tensor.copy_(moved)
         return tensor
 
     def wait(self) -> None:
@@ -53,7 +58,7 @@ class Team:
             torch.distributed.barrier()
 
 
-def joined(backend: str, rank: int, size: int, store: Any = None) -> Team:
+def joined(backend: str, rank: int, size: int, store: Any = None, device: str = "cpu") -> Team:
     """Return the team after joining torch's process group, whose address the environment tells."""
     import torch.distributed as dist
 
@@ -63,4 +68,4 @@ def joined(backend: str, rank: int, size: int, store: Any = None) -> Team:
         dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE, store=store)
     shared = dist.PrefixStore("team", dist.distributed_c10d._get_default_store())
     shared.set_timeout(PATIENCE)
-    return Team(rank, size, shared)
+    return Team(rank, size, shared, device)
