@@ -130,8 +130,11 @@ def test_a_killed_engine_loses_and_doubles_nothing(tmp_path: Path, local_ray: No
 
 
 @pytest.fixture
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Two nodes on the loopback interface, one CPU each; the head is the first."""
+    # The tests' own Ray leaves its way of authentication in the environment, but not its token.
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
     node = {"num_cpus": 1, "object_store_memory": 150_000_000, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:

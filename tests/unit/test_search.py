@@ -120,7 +120,7 @@ def test_samples_and_keys() -> None:
     assert [c.key.sample_index for c in proposer.propose([sequence], range(1, 5))] == [1]
     assert list(proposer.propose([sequence], range(2, 9))) == []
     assert both == list(proposer.propose([sequence], range(2)))
-    assert proposer.settings() == {"seconds": 0.01, "prior": "uniform"}
+    assert proposer.settings() == {"seconds": 0.01, "prices": "uniform"}
 
 
 def test_settings_are_checked() -> None:
