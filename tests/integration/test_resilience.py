@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -14,12 +15,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from ray.cluster_utils import Cluster
 
 from jobs import compress, sample
 from ktray.testing.models import make_tiny_model
@@ -129,87 +130,104 @@ def test_a_killed_engine_loses_and_doubles_nothing(tmp_path: Path, local_ray: No
     assert not any(row["error"] for row in rows)
 
 
-@pytest.fixture
-def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Two nodes on the loopback interface, one CPU each; the head is the first."""
-    # The tests' own Ray leaves its way of authentication in the environment, but not its token.
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    node = {"num_cpus": 1, "object_store_memory": 150_000_000, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
-    try:
-        cluster.add_node(num_cpus=1, object_store_memory=150_000_000)
-        yield cluster
-    finally:
-        cluster.shutdown()
-
-
-def test_a_node_that_dies_loses_and_doubles_nothing(
-    two_nodes: Cluster, tmp_path: Path, sequences_file: Path
-) -> None:
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "jobs.compress", *arguments(sequences_file, tmp_path, run)]
-    env = {**os.environ, "RAY_ADDRESS": two_nodes.address}
-    job = subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        wait_for(lambda: logs(run) >= 2 or job.poll() is not None, _PATIENCE, "a shard")
-        second = next(node for node in two_nodes.list_all_nodes() if node is not two_nodes.head_node)
-        two_nodes.remove_node(second, allow_graceful=False)
-        out, err = job.communicate(timeout=2 * _PATIENCE)
-    finally:
-        job.kill()
-    assert job.returncode == 0, err[-3000:]
-    assert json.loads(out.splitlines()[-1])["sequences"] == 96
-    restored = tmp_path / "restored.jsonl"
-    restore = [sys.executable, "-m", "jobs.decompress", str(tmp_path / "out.kt"), "--out", str(restored)]
-    subprocess.run(restore, cwd=ROOT, check=True, capture_output=True)
-    assert len(restored.read_text().splitlines()) == 96
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def head() -> Iterator[tuple[str, dict[str, str]]]:
-    """A Ray head of its own on the loopback interface: the address to submit to, and the environment."""
-    with tempfile.TemporaryDirectory(prefix="kr", dir="/tmp") as folder:
-        token = Path(folder) / "token"
-        token.write_text("0123456789abcdef" * 2)
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
-        env = {**os.environ, **auth, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
-        port = free_port()
-        command = ["ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
-        command += [f"--port={free_port()}", f"--dashboard-port={port}", "--dashboard-host=127.0.0.1"]
-        # The tests' own Ray holds the default ports, and an agent that finds its port taken starts no jobs.
-        command += [f"--dashboard-agent-listen-port={free_port()}", f"--metrics-export-port={free_port()}"]
-        command += [f"--temp-dir={folder}/t", "--object-store-memory=200000000"]
-        log = (Path(folder) / "head.log").open("w")
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+@contextlib.contextmanager
+def node(folder: Path, env: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A node that `ray start` started, on the loopback interface; it is gone when the block ends."""
+    command = ["ray", "start", "--block", "--node-ip-address=127.0.0.1", "--object-store-memory=150000000"]
+    # The tests' own Ray holds the default ports, and an agent that finds its port taken starts no jobs.
+    command += [f"--dashboard-agent-listen-port={free_port()}", f"--metrics-export-port={free_port()}"]
+    with (folder / f"node-{free_port()}.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, *arguments], env=env, stdout=log, stderr=log, start_new_session=True
+        )
         try:
-            yield f"http://127.0.0.1:{port}", env
+            yield process
         finally:
-            family = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
-            for pid in family:
-                if psutil.pid_exists(pid):
-                    os.kill(pid, signal.SIGKILL)
-            process.wait()
-            log.close()
+            kill_family(process)
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        for pid in [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head: where its nodes and drivers join, where jobs are submitted, and the environment."""
+
+    address: str
+    dashboard: str
+    folder: Path
+    env: dict[str, str]
+
+
+@pytest.fixture
+def head() -> Iterator[Head]:
+    """A Ray head of its own with two CPUs."""
+    with tempfile.TemporaryDirectory(prefix="kr", dir="/tmp") as name:
+        folder, port, dashboard = Path(name), free_port(), free_port()
+        (folder / "token").write_text("0123456789abcdef" * 2)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+        env = {**os.environ, **auth, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+        where = [f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
+        with node(folder, env, "--head", "--num-cpus=2", f"--temp-dir={folder}/t", *where):
+            wait_for(lambda: _answers(dashboard), _PATIENCE, "the head's start")
+            yield Head(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", folder, env)
+
+
+def test_a_node_that_dies_loses_and_doubles_nothing(
+    head: Head, tmp_path: Path, sequences_file: Path, uninterrupted: bytes
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "jobs.compress", *arguments(sequences_file, tmp_path, run)]
+    with node(head.folder, head.env, f"--address={head.address}", "--num-cpus=1") as second:
+        wait_for(lambda: nodes(head) == 2, _PATIENCE, "the second node")
+        job = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**head.env, "RAY_ADDRESS": head.address},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            wait_for(lambda: logs(run) >= 2 or job.poll() is not None, _PATIENCE, "a shard")
+            kill_family(second)
+            _, err = job.communicate(timeout=2 * _PATIENCE)
+        finally:
+            job.kill()
+    assert job.returncode == 0, err.decode()[-3000:]
+    assert json.loads((run / "metrics.json").read_text())["sequences"] == 96
+    assert (tmp_path / "out.kt").read_bytes() == uninterrupted
+
+
+def nodes(head: Head) -> int:
+    """Return how many nodes the head knows to be alive."""
+    done = subprocess.run(
+        ["ray", "status", f"--address={head.address}"],
+        env=head.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.partition("Pending:")[0].count(" node_")
 
 
 def test_the_job_is_submitted_to_a_cluster(
-    head: tuple[str, dict[str, str]], tmp_path: Path, sequences_file: Path, uninterrupted: bytes
+    head: Head, tmp_path: Path, sequences_file: Path, uninterrupted: bytes
 ) -> None:
-    address, env = head
     job = ["python", "-m", "jobs.compress", *arguments(sequences_file, tmp_path, tmp_path / "run")]
-    submit = ["ray", "job", "submit", f"--address={address}", "--working-dir", ".", "--", *job]
-    wait_for(lambda: _answers(address), _PATIENCE, "the head's start")
-    done = _submitted(submit, env)
+    submit = ["ray", "job", "submit", f"--address={head.dashboard}", "--working-dir", ".", "--", *job]
+    done = _submitted(submit, head.env)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert (tmp_path / "out.kt").read_bytes() == uninterrupted
 
@@ -226,8 +244,7 @@ def _submitted(submit: list[str], env: dict[str, str]) -> subprocess.CompletedPr
         time.sleep(2)
 
 
-def _answers(address: str) -> bool:
-    host, port = address.removeprefix("http://").split(":")
+def _answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((host, int(port))) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
