@@ -23,27 +23,15 @@ from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.rundir import RunDirectory
 from ktray.seqcoder.curves import plot_training, read_curves
-from ktray.seqcoder.model import ModelSettings
-from ktray.seqcoder.settings import OptimiserSettings, TrainSettings
+from ktray.seqcoder.settings import TrainSettings
 from ktray.seqcoder.sources import Sources, load_hashes
-from ktray.seqcoder.stream import StreamSettings
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(TrainSettings):
     """A training run: what, on what, how, and where."""
 
     out: Path = option(Path("runs/train"), "run directory: checkpoint, curves, model")
-    model: ModelSettings = option(ModelSettings(), "the model")
-    data: StreamSettings = option(StreamSettings(), "the pairs")
-    optimiser: OptimiserSettings = option(OptimiserSettings(), "how weights move")
-    precision: str = option("float32", "arithmetic of passes: float32, bfloat16 (weights stay float32)")
-    recompute: bool = option(False, "keep no activations but compute them again: less memory, slower")
-    sharded: bool = option(False, "spread weights over the processes (FSDP), for models too large for one")
-    seed: int = option(0, "seed of the first weights")
-    checkpoint_minutes: float = option(10.0, "minutes between checkpoints")
-    evaluate_every: int = option(500, "steps between evaluations (0: never)")
-    held_out: int = option(256, "held-out pairs of an evaluation")
     exclude: Path | None = option(None, "JSONL (plain or .gz) whose sequences are never trained on")
     from_logs: str = option(
         "", "comma-separated runs of jobs.sample or jobs.compress whose programs are trained on too"

@@ -62,6 +62,25 @@ class CorpusBlock:
                 i += 1
 
 
+@dataclass(frozen=True, slots=True)
+class DerivedCorpus:
+    """A corpus made of another: it keeps the name, the bits an element, and the note where there is one."""
+
+    whole: Corpus
+
+    @property
+    def name(self) -> str:
+        return self.whole.name
+
+    @property
+    def element_bits(self) -> int:
+        return self.whole.element_bits
+
+    @property
+    def note(self) -> str:
+        return str(getattr(self.whole, "note", ""))
+
+
 class Corpus(Protocol):
     """An open corpus. `digest` (hex) identifies its content; `blocks` streams it in bounded memory."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ktray.corpora.blocks import Corpus, CorpusBlock, Origin
+from ktray.corpora.blocks import CorpusBlock, DerivedCorpus, Origin
 from ktray.sequences import Values
 
 #: The explanation of elements that are worth cutting costs less than this share of what LZMA makes of them.
@@ -46,23 +46,9 @@ _LIST_PIECE, _RUN_PIECE, _COPY_PIECE, _WEAVE_PIECE = range(4)
 
 
 @dataclass(frozen=True, slots=True)
-class AutoCut:
+class AutoCut(DerivedCorpus):
     """The corpus `whole` with its chunks' boundaries replaced by those that `find_cuts` finds; blocks in which
     it finds next to no structure, and boundaries that are the corpus's own, stay as they are."""
-
-    whole: Corpus
-
-    @property
-    def name(self) -> str:
-        return self.whole.name
-
-    @property
-    def element_bits(self) -> int:
-        return self.whole.element_bits
-
-    @property
-    def note(self) -> str:
-        return str(getattr(self.whole, "note", ""))
 
     def digest(self) -> str:
         return self.whole.digest()

@@ -9,36 +9,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ktray.corpora.blocks import Corpus, CorpusBlock, Origin
+from ktray.corpora.blocks import CorpusBlock, DerivedCorpus, Origin
 from ktray.corpora.chunking import MAX_ORIGINS
 from ktray.corpora.jsonl import lines_bytes
 from ktray.corpora.selection import selected_digest
 
 
 @dataclass(frozen=True, slots=True)
-class SampledCorpus:
+class SampledCorpus(DerivedCorpus):
     """`count` sequences drawn without replacement from `whole` by `seed`, in the order of the corpus.
 
     What is restored is the drawn sequences themselves: their elements as bytes one after another, or a
     line each where the corpus is one of `sequences`.
     """
 
-    whole: Corpus
     count: int
     seed: int
 
     @property
-    def name(self) -> str:
-        return self.whole.name
-
-    @property
-    def element_bits(self) -> int:
-        return self.whole.element_bits
-
-    @property
     def note(self) -> str:
         drawn = f"{self.count} sequences drawn with seed {self.seed}; these alone are restored"
-        return "; ".join(filter(None, [drawn, getattr(self.whole, "note", "")]))
+        return "; ".join(filter(None, [drawn, super(SampledCorpus, self).note]))
 
     def digest(self) -> str:
         return selected_digest(self.whole.digest(), f"sample={self.count} seed={self.seed}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ktray.config import parse
+from ktray.seqcoder.attention import attend_in_float32
 from ktray.seqcoder.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ktray.seqcoder.curves import write_curves
 from ktray.seqcoder.forms import form_called
@@ -61,6 +62,8 @@ class Trainer:
     def _placed(self, model: Any) -> Any:
         """Return the model on its device, ready to be trained."""
         model = model.to(self.device).train()
+        if self.device == "cpu" and self.settings.precision == "bfloat16":
+            attend_in_float32(model)
         if self.settings.recompute:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         return spread(model) if self.settings.sharded else model

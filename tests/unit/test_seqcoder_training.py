@@ -247,3 +247,20 @@ def test_packing_trains_like_rows_of_their_own() -> None:
         alone = sum(float(trainer._losses(batch_of([e]))[0]) for e in examples)
         packed = sum(float(trainer._losses(b)[0]) for b in pack(examples, 96, 2))
     assert packed == pytest.approx(alone, rel=1e-4)
+
+
+def test_attention_in_float32_is_the_same_attention_and_stays_float32_under_autocast() -> None:
+    import torch
+
+    from ktray.seqcoder.attention import attend_in_float32
+    from ktray.seqcoder.model import build
+
+    model = build(MODEL, seed=1).eval()
+    ids = torch.from_numpy(batch_of(stream().held_out(4)).ids)
+    with torch.no_grad():
+        plain = model(input_ids=ids).logits
+        attend_in_float32(model)
+        assert torch.allclose(model(input_ids=ids).logits, plain, atol=1e-5)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = model(input_ids=ids).logits
+    assert 0 < (rounded.float() - plain).abs().max() < 0.1
