@@ -321,16 +321,17 @@ def _encode(program: Program) -> bytes | None:
 
 
 def _confirm_requests(sources: Sequence[bytes]) -> bytes:
-    return b"".join(wire.REQUEST.pack(wire.CONFIRM, len(source)) + source for source in sources)
+    return _request(wire.CONFIRM, sources)
 
 
 def _screen_requests(sources: Sequence[bytes]) -> bytes:
-    parts = []
-    for start in range(0, len(sources), SCREEN_BATCH):
-        batch = sources[start : start + SCREEN_BATCH]
-        parts.append(wire.REQUEST.pack(wire.SCREEN, len(batch)))
-        parts += [wire.LENGTH.pack(len(source)) + source for source in batch]
-    return b"".join(parts)
+    starts = range(0, len(sources), SCREEN_BATCH)
+    return b"".join(_request(wire.SCREEN, sources[start : start + SCREEN_BATCH]) for start in starts)
+
+
+def _request(kind: bytes, sources: Sequence[bytes]) -> bytes:
+    head = wire.REQUEST.pack(kind, len(sources))
+    return head + b"".join(wire.LENGTH.pack(len(source)) + source for source in sources)
 
 
 def _execution(reply: _Reply, limits: SandboxLimits) -> Execution:

@@ -92,6 +92,7 @@ def verdict(machine: str, arch: int, number: int, *arguments: int) -> int:
             holds = {
                 0x15: accumulator == constant,
                 0x25: accumulator > constant,
+                0x35: accumulator >= constant,
                 0x45: accumulator & constant,
             }
             at += jump_true if holds[code] else jump_false

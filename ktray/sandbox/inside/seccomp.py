@@ -1,7 +1,8 @@
 """The seccomp filter of a program's process: a list of what is allowed; everything else fails with EPERM.
 
-Assembled here (a dozen BPF instructions) so that no system library is needed. No file can be opened, no
-process, thread or socket made, no memory made executable, and nothing written but to descriptors 0..3.
+Assembled here so that no system library is needed. No file can be opened, no process, thread or socket made,
+no memory made executable, and nothing written but to descriptors 0..3. The filter halves the numbers at each
+step: when it is loaded, for each program anew, the kernel tries it on every number there is.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _NUMBERS = {
 }  # fmt: skip
 
 # BPF instructions (linux/filter.h): code; the jumps count instructions to skip.
-_LOAD, _JEQ, _JGT, _JSET, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_LOAD, _JEQ, _JGT, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _ALLOW, _EPERM, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
 _NUMBER_OFFSET, _ARCH_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _PROT_EXEC = 4
@@ -48,9 +49,24 @@ def _argument(index: int) -> bytes:
     return _instruction(_LOAD, _ARGUMENTS_OFFSET + 8 * index)
 
 
-def _guard(number: int, body: bytes) -> bytes:
-    """`body` ends in returns and is skipped for any other system call."""
-    return _instruction(_JEQ, number, 0, len(body) // 8) + body
+def _tree(rows: list[tuple[int, bytes]]) -> bytes:
+    """Return the code that runs the body of the last of `rows` (first number, body), in rising order, whose
+    number the system call's reaches. Bodies end in returns; one of them jumps over 255 instructions at most."""
+    if len(rows) == 1:
+        return rows[0][1]
+    middle = len(rows) // 2
+    low, high = _tree(rows[:middle]), _tree(rows[middle:])
+    return _instruction(_JGE, rows[middle][0], len(low) // 8, 0) + low + high
+
+
+def _rows(bodies: dict[int, bytes], other: bytes) -> list[tuple[int, bytes]]:
+    """Return the rows of `_tree` that give each number its body and every number between them `other`."""
+    rows = [(0, other)]
+    for number, body in sorted(bodies.items()):
+        rows += [(number, body), (number + 1, other)]
+    last_of_each = dict(rows)
+    kept = sorted(last_of_each.items())
+    return [row for i, row in enumerate(kept) if i == 0 or row[1] != kept[i - 1][1]]
 
 
 def allowed_numbers(machine: str) -> frozenset[int]:
@@ -68,8 +84,8 @@ def assemble(machine: str) -> bytes | None:
     guarded = {"mmap": not_executable, "mprotect": not_executable, "write": own_descriptor}
     arch = _instruction(_LOAD, _ARCH_OFFSET) + _instruction(_JEQ, _AUDIT_ARCH[machine], 1, 0)
     parts = [arch, _instruction(_RETURN, _KILL), _instruction(_LOAD, _NUMBER_OFFSET)]
-    parts += [_guard(number, guarded.get(name, allow)) for name, number in _NUMBERS[machine].items()]
-    return b"".join([*parts, refuse])
+    bodies = {number: guarded.get(name, allow) for name, number in _NUMBERS[machine].items()}
+    return b"".join([*parts, _tree(_rows(bodies, refuse))])
 
 
 class FilterProgram(ctypes.Structure):

@@ -22,7 +22,7 @@ STATUSES = (
     range(9)
 )
 
-#: Caller to zygote: kind (CONFIRM: length of the source; SCREEN: number of sources, each with a LENGTH).
+#: Caller to zygote: kind and number of the sources that follow, each after its LENGTH.
 REQUEST = struct.Struct("<cI")
 LENGTH = struct.Struct("<I")
 CONFIRM, SCREEN = b"C", b"S"
