@@ -24,6 +24,7 @@ from ktray.seqcoder.model import make, save, trunk
 from ktray.seqcoder.scoring import Score, score
 from ktray.seqcoder.settings import OptimiserSettings, TrainSettings
 from ktray.seqcoder.sharding import spread, turns, whole_state
+from ktray.seqcoder.shortcut import states_in_rows
 from ktray.seqcoder.sources import Sources
 from ktray.seqcoder.stream import Batch, Example, PairStream, batch_of
 from ktray.seqcoder.team import Team, joined
@@ -141,8 +142,11 @@ class Trainer:
         """Return the logits of the tokens in `rows` (bool, the shape of `ids`)."""
         if self.settings.sharded:  # its weights are gathered by the whole model's call alone
             return self.model(input_ids=ids, use_cache=False, **places).logits[rows]
-        hidden = trunk(self.model)(ids, use_cache=False, **places).last_hidden_state
-        return self.model.get_output_embeddings()(hidden[rows])
+        if self.model.config.model_type == "gpt2" and not places and not hasattr(self.model, "peft_config"):
+            chosen = states_in_rows(self.model, ids, rows)
+        else:
+            chosen = trunk(self.model)(ids, use_cache=False, **places).last_hidden_state[rows]
+        return self.model.get_output_embeddings()(chosen)
 
     def _autocast(self) -> Any:
         import torch

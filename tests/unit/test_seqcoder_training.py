@@ -264,3 +264,17 @@ def test_attention_in_float32_is_the_same_attention_and_stays_float32_under_auto
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rounded = model(input_ids=ids).logits
     assert 0 < (rounded.float() - plain).abs().max() < 0.1
+
+
+def test_the_last_layer_for_chosen_tokens_alone_gives_what_the_whole_model_gives() -> None:
+    import torch
+
+    from ktray.seqcoder.model import build, trunk
+    from ktray.seqcoder.shortcut import states_in_rows
+
+    model = build(replace(MODEL, layers=2), seed=1).eval()
+    batch = batch_of(stream().held_out(5))
+    ids, rows = torch.from_numpy(batch.ids), torch.from_numpy(batch.in_reply)
+    assert len(set(batch.in_reply.sum(1).tolist())) > 1  # replies of several lengths
+    whole = trunk(model)(ids, use_cache=False).last_hidden_state[rows]
+    assert torch.allclose(states_in_rows(model, ids, rows), whole, atol=1e-5)
