@@ -6,7 +6,7 @@ Every figure is in bits. A reference is priced at one average; exact prices choo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,12 @@ def _progressions(costs: NDArray[np.float64], prices: Prices, merge: float) -> N
         name = "range_func_up" if step == 1 else "range_func_interval"
         costs[centre + step] = prices.lines[name] + merge
         costs[centre - step] = prices.lines[name] + merge + costs[REVERSE]
+
+
+def guiding_prices(split: float) -> Prices:
+    """Return the prices of the quick looks that choose structures: the uniform ones, with a price on every join
+    within a list that is woven in."""
+    return replace(uniform_prices(), split=split)
 
 
 def learned_prices() -> Prices:

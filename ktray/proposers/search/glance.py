@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_LINE, MERGE, REUSE, REVERSE, STEPS
+from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_LINE, MERGE, REUSE, REVERSE, SPLIT, STEPS
 from ktray.proposers.search.parse import INF
 
 
@@ -15,6 +15,7 @@ def glance(
     n: int,
     first: Ints,
     parts: int,
+    pairs: Ints,
     costs: Floats,
     closed: Floats,
     by_value: Ints,
@@ -27,6 +28,7 @@ def glance(
 ) -> float:
     """Return a low estimate of the bits of the streams text[first[d]:first[d + 1]].
 
+    pairs[d] elements at the head of stream d are woven in as one list: each border within them costs more.
     each[i] is the price of element i in a literal, `extra` what a copy costs more than its operation.
     by_value (256) and by_step (511) must hold -1 and hold it again afterwards; the rest is work space (n + 2).
     """
@@ -44,7 +46,12 @@ def glance(
     literal = INF
     run = INF
     step = 1000
+    part = 0
     for i in range(n):
+        if i == first[part + 1]:
+            part += 1
+        if part < parts - 1 and first[part] < i < first[part] + pairs[part]:
+            closed[i] += costs[SPLIT]
         here = closed[i]
         value = text[i]
         if i == 0 or stop[i - 1] != stop[i]:

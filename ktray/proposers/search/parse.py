@@ -124,10 +124,18 @@ def parse(
 
 @njit(cache=True)
 def forward(
-    text: Ints, n: int, each: Floats, costs: Floats, closed: Floats, literal: Floats, run: Floats
+    text: Ints,
+    n: int,
+    each: Floats,
+    costs: Floats,
+    split: float,
+    closed: Floats,
+    literal: Floats,
+    run: Floats,
 ) -> float:
     """Fill, for each prefix of text[:n], the bits of its best parse, and of the best that ends in an open
-    literal or an open progression. each[i] is the price of element i in a literal."""
+    literal or an open progression. each[i] is the price of element i in a literal, `split` what every border
+    between two pieces costs."""
     head = costs[LITERAL_LINE]
     closed[0] = 0.0
     literal[0] = INF
@@ -136,13 +144,15 @@ def forward(
     open_literal = INF
     open_run = INF
     for i in range(n):
-        open_literal = min(open_literal, closed[i] + head) + each[i]
+        border = split if i > 0 else 0.0
+        open_literal = min(open_literal, closed[i] + border + head) + each[i]
         if i > 0:
-            new_step = (text[i]) - (text[i - 1])
+            new_step = text[i] - text[i - 1]
             if new_step != step:
                 open_run = INF
                 step = new_step
-            open_run = min(open_run, closed[i - 1] + costs[STEPS + 255 + step])
+            border = split if i > 1 else 0.0
+            open_run = min(open_run, closed[i - 1] + border + costs[STEPS + 255 + step])
         literal[i + 1] = open_literal
         run[i + 1] = open_run
         closed[i + 1] = min(open_literal, open_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,16 @@ from ktray.dsl.interpreter import interpret
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.errors import ConfigError
-from ktray.priors.adaptive import AdaptivePrior
+from ktray.priors.adaptive.block import cheapest
+from ktray.priors.adaptive.counts import shipped_counts
+from ktray.priors.adaptive.desk import Desk
+from ktray.priors.adaptive.flat import flatten
+from ktray.priors.canonical import variants
 from ktray.programs import Candidate, CandidateKey, Language, Program
 from ktray.proposers.search.assemble import assemble, assemble_fold
-from ktray.proposers.search.costs import Prices, cost_vector, learned_prices, uniform_prices
+from ktray.proposers.search.costs import Prices, cost_vector, guiding_prices, learned_prices, uniform_prices
 from ktray.proposers.search.minimise import minimise, program_bits
+from ktray.proposers.search.polish import polish
 from ktray.proposers.search.solve import Plan, search
 from ktray.sequences import KtSequence, Values
 
@@ -29,6 +35,10 @@ TYPICAL_LENGTH = 64
 
 #: Widths of the passes: beam by split points, beam by the quick price, structures looked at closely.
 STAGES = ((12, 2, 4), (100, 16, 16), (400, 48, 48))
+
+#: Programs this many bits above the cheapest are polished too; exact prices that polishing one may ask for.
+NEAR = 40.0
+QUOTES = 400
 
 #: The prices that a search can look for.
 PRICES = {"uniform": uniform_prices, "adaptive": learned_prices}
@@ -65,16 +75,36 @@ class SearchSettings:
         return _SERVING[self.prior]
 
 
-def written(plan: Plan, prices: Prices) -> tuple[DslProgram, float]:
-    """Return the cheapest program of a plan, and its bits."""
+class Quotes:
+    """The exact prices of the adaptive prior under the shipped counts."""
+
+    def __init__(self) -> None:
+        self._desk = Desk(shipped_counts())
+
+    def __call__(self, program: DslProgram) -> float:
+        """Return the bits of a program in its cheapest form; inf where the prior cannot code it."""
+        chosen = cheapest(self._desk, [flat for flat in map(flatten, variants(program)) if flat is not None])
+        return chosen[0] if chosen else math.inf
+
+
+def shortest(plans: Sequence[Plan], prices: Prices, quotes: Quotes) -> tuple[DslProgram, float]:
+    """Return the cheapest program of some plans (at least one), and its bits."""
     if not prices.folds:
-        program = minimise(assemble(plan), prices)
+        program = minimise(assemble(plans[0]), prices)
         return program, program_bits(program, prices)
+    drafts = [written(plan, prices, quotes) for plan in plans]
+    drafts.sort(key=lambda draft: draft[1])
+    polished = [polish(program, prices, quotes, QUOTES) for program, bits in drafts if bits < drafts[0][1] + NEAR]
+    return min(polished, key=lambda draft: draft[1])
+
+
+def written(plan: Plan, prices: Prices, quotes: Quotes) -> tuple[DslProgram, float]:
+    """Return the cheapest program of a plan, and its bits."""
     fold = assemble_fold(plan)
     options = [fold, minimise(fold, prices), minimise(assemble(plan), prices)]
-    bits = AdaptivePrior().prices([Program(Language.DSL, to_text(option)) for option in options])
+    bits = [quotes(option) for option in options]
     best = int(np.argmin(bits))
-    return options[best], float(bits[best])
+    return options[best], bits[best]
 
 
 class SearchProposer:
@@ -87,6 +117,7 @@ class SearchProposer:
 
     def __init__(self, settings: SearchSettings | None = None) -> None:
         self._settings = settings or SearchSettings()
+        self._quotes = Quotes()
         first = self._settings.prices
         self._prices = [PRICES[name]() for name in sorted(PRICES, key=lambda name: name != first)]
 
@@ -114,11 +145,11 @@ class SearchProposer:
         prices = prices or self._prices[0]
         budget = int(self._settings.seconds * UNITS_PER_SECOND * n / TYPICAL_LENGTH)
         costs = cost_vector(prices, _TYPICAL_LINES)
-        guide = cost_vector(uniform_prices(), _TYPICAL_LINES)
-        plan = search(values.astype(np.int64), costs, guide, STAGES, budget)
-        if plan is None:
+        guide = cost_vector(guiding_prices(prices.split), _TYPICAL_LINES)
+        plans = search(values.astype(np.int64), costs, guide, STAGES, budget)
+        if not plans:
             return None
-        program, bits = written(plan, prices)
+        program, bits = shortest(plans, prices, self._quotes)
         if bits >= prices.element * n:
             return None
         made = interpret(program)

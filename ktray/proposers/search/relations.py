@@ -418,7 +418,8 @@ def turned(
 
 
 @njit(cache=True)
-def _passes(predicate: int, value: int) -> bool:
+def passes(predicate: int, value: int) -> bool:
+    """Tell whether a value passes a predicate: 0 even, 1 odd, 2 not zero."""
     if predicate == 0:
         return value % 2 == 0
     if predicate == 1:
@@ -443,11 +444,11 @@ def chosen(
     ahead = np.full((3, n + 1), n, np.int64)
     for predicate in range(3):
         for k in range(n - 1, -1, -1):
-            ahead[predicate, k] = k if _passes(predicate, text[k]) else ahead[predicate, k + 1]
+            ahead[predicate, k] = k if passes(predicate, text[k]) else ahead[predicate, k + 1]
     for i in range(n - 1):
         for predicate in range(3):
             reach = i
-            while reach < stop[i] and _passes(predicate, text[reach]):
+            while reach < stop[i] and passes(predicate, text[reach]):
                 reach += 1
             if reach - i < 2:
                 continue
@@ -466,7 +467,7 @@ def chosen(
                 best_end = -1
                 best_q = 0
                 while z < stop[k]:
-                    if _passes(predicate, text[z]):
+                    if passes(predicate, text[z]):
                         if i + q >= reach or text[z] != text[i + q]:
                             break
                         q += 1

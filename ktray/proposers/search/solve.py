@@ -42,6 +42,9 @@ PASS = 400_000
 #: A structure: (pairs, side) of each peel, from the outermost inwards.
 Peels = tuple[tuple[int, int], ...]
 
+#: Plans of other structures are written too if they cost at most this many bits more; at most so many plans.
+RIVAL, RIVALS = 30.0, 8
+
 #: A structure is looked at closely only if its quick price is at most this much above that of the best one.
 MARGIN = 24.0
 
@@ -75,6 +78,7 @@ class _Search:
         # Values that come often make every look for equal parts longer.
         self.crowd = 1.0 + float((np.bincount(values) ** 2).sum()) / n / 8
         self.plan: Plan | None = None
+        self.others: dict[Peels, Plan] = {}
         self.look = INF
         self._ms, self._sides = np.zeros((2, MAX_DEPTH), np.int64)
         self._laid = np.zeros(n + 2, np.int64)
@@ -96,8 +100,9 @@ class _Search:
         parts = streams(self.values, n, depth, self._ms, self._sides, self._laid, self._first)
         heads = (self._heads[:256], self._heads[256:])
         look = glance(
-            self._laid, n, self._first, parts, self.guide, self._closed, *heads, *self._room, self._plain, 0.0
-        )
+            self._laid, n, self._first, parts, self._ms, self.guide,
+            self._closed, *heads, *self._room, self._plain, 0.0,
+        )  # fmt: skip
         self.work += int(12 * n * self.crowd)
         if look > limit:
             return INF
@@ -106,7 +111,14 @@ class _Search:
         if self.plan is None or bits < self.plan.bits - 1e-9:
             self.look = look
             self.plan = self._as_plan(bits, peels)
+        if bits < self.plan.bits + RIVAL and (peels not in self.others or bits < self.others[peels].bits - 1e-9):
+            self.others[peels] = self._as_plan(bits, peels)
         return bits
+
+    def rivals(self) -> list[Plan]:
+        """Return the best plan of each structure that comes near the best of all, cheapest first."""
+        near = [plan for plan in self.others.values() if self.plan and plan.bits < self.plan.bits + RIVAL]
+        return sorted(near, key=lambda plan: plan.bits)[:RIVALS]
 
     def _woven(self, peels: Peels) -> list[tuple[int, int]]:
         """Return the parts that an interleave takes as one list."""
@@ -207,7 +219,7 @@ def shapeless(values: Ints, costs: Floats) -> bool:
     heads = np.full(256 + 511, -1, np.int64)
     hidden(values, n, costs, 1, each)
     ends = np.array([0, n])
-    bits = glance(values, n, ends, 1, costs, closed, heads[:256], heads[256:], *room, each, COPY)
+    bits = glance(values, n, ends, 1, ends, costs, closed, heads[:256], heads[256:], *room, each, COPY)
     margin = 1.25 if n < VERY_LONG else 1.05
     return bool(bits > max(FEW_BITS, margin * order0(values)))
 
@@ -233,9 +245,9 @@ def patchy(plan: Plan) -> bool:
 
 def search(
     values: Ints, costs: Floats, guide: Floats, stages: Sequence[tuple[int, int, int]], budget: int
-) -> Plan | None:
-    """Return the best plan found for `values` (shape (n,), n >= 1) within about `budget` units of work, None
-    where there is no use in looking.
+) -> list[Plan]:
+    """Return the best plans found for `values` (shape (n,), n >= 1) within about `budget` units of work, cheapest
+    first and each of another structure; none where there is no use in looking.
 
     `costs` price the plan, `guide` the quick looks that choose its structure.
 
@@ -243,7 +255,7 @@ def search(
     only tells where they end: more is never worse.
     """
     if shapeless(values, guide):
-        return None
+        return []
     task = _Search(values, costs, guide, budget)
     plain = task.evaluate((), _NO_BARS)
     raw = float(costs[LITERAL_ELEMENT]) * len(values)
@@ -265,4 +277,4 @@ def search(
         task.improve()
         if task.plan.bits > wider or not patchy(task.plan):
             break
-    return task.plan
+    return task.rivals()

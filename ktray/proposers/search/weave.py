@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from ktray.proposers.search.arrays import Floats, Ints
-from ktray.proposers.search.costs import LITERAL_ELEMENT, STEPS
+from ktray.proposers.search.costs import LITERAL_ELEMENT, SPLIT, STEPS
 from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF, backward, forward
@@ -95,17 +95,18 @@ def sweep(text: Ints, n: int, costs: Floats, room: Floats, lengths: Ints, score:
     plain[:n] = costs[LITERAL_ELEMENT]
     hidden(text, n, costs, 2, room[9])
     hidden(text, n, costs, 4, room[10])
-    forward(even, half, plain, costs, room[0], room[1], room[2])
-    forward(odd, half, plain, costs, room[3], room[4], room[5])
-    forward(even, half, room[10, 0:n:2].copy(), costs, room[11], room[12], room[13])
-    forward(odd, half, room[10, 1:n:2].copy(), costs, room[14], room[15], room[16])
+    forward(even, half, plain, costs, 0.0, room[0], room[1], room[2])
+    forward(odd, half, plain, costs, 0.0, room[3], room[4], room[5])
+    forward(even, half, room[10, 0:n:2].copy(), costs, 0.0, room[11], room[12], room[13])
+    forward(odd, half, plain, costs, costs[SPLIT], room[14], room[15], room[16])
+    backward(text, n, plain, costs, room[17], room[18], lengths)
     backward(text, n, room[9], costs, room[6], room[7], lengths)
     for m in range(2, half + 1):
-        score[1, m] = room[3, m] + _join(
+        score[1, m] = room[14, m] + _join(
             even, m, room[11], room[12], room[13], text, 2 * m, n, room[6], room[7], lengths, costs
         )
-        score[0, m] = room[0, m] + _join(
-            odd, m, room[14], room[15], room[16], text, 2 * m, n, room[6], room[7], lengths, costs
+        score[0, m] = room[11, m] + _join(
+            odd, m, room[14], room[15], room[16], text, 2 * m, n, room[17], room[18], lengths, costs
         )
     return float(room[6, 0])
 
@@ -241,7 +242,7 @@ def weaves(
     `width` best by split points alone and the `closely` best by `glance`; echoes are looked for in the first
     `closely` of both.
     """
-    room = np.empty((17, n + 2))
+    room = np.empty((19, n + 2))
     lengths = np.empty(n + 2, np.int64)
     plain = np.full((2, n // 2 + 2), INF)
     score = np.full((2, n // 2 + 2), INF)
@@ -271,12 +272,13 @@ def weaves(
     beam_first[0, 1] = n
     beam = 1
     start = glance(
-        text, n, beam_first[0], 1, costs, closed, by_value, by_step, chain_value, chain_step, stop, each, 0.0
+        text, n, beam_first[0], 1, beam_ms[0], costs, closed, by_value, by_step, chain_value, chain_step, stop, each, 0.0
     )
     found = _offer(start, 0, beam_ms[0], beam_sides[0], 0, keep, scores, depths, ms, sides)
     picked = np.zeros((2 * width, 3), np.int64)
     pool_text = np.empty((2 * width, n + 1), np.int64)
     pool_first = np.zeros((2 * width, MAX_DEPTH + 2), np.int64)
+    pool_ms = np.zeros(MAX_DEPTH, np.int64)
     pool_score = np.empty(2 * width)
     pool_fixed = np.empty(2 * width)
     work = 0
@@ -332,14 +334,17 @@ def weaves(
                 long,
             )
             part = pool_text[h, begin:end]
+            _copy(beam_ms[b], 0, level, pool_ms, 0)
+            pool_ms[level] = picked[h, 1]
             pool_fixed[h] = beam_fixed[b] + forward(
-                part, end - begin, room[8], costs, room[0], room[1], room[2]
+                part, end - begin, room[8], costs, 0.0, room[0], room[1], room[2]
             )
             pool_score[h] = glance(
                 pool_text[h],
                 n,
                 pool_first[h],
                 level + 2,
+                pool_ms,
                 costs,
                 closed,
                 by_value,
