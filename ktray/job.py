@@ -20,8 +20,10 @@ from rich.console import Console
 from ktray.config import parse
 from ktray.errors import KtrayError
 
+#: Columns of tables that go to no terminal, so that names stay whole.
+_WIDTH_OF_FILES = 120
 #: Everything that is meant for people goes to standard error; standard output is for results.
-console = Console(stderr=True)
+console = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_OF_FILES)
 
 
 class JobConfig(Protocol):

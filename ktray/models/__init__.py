@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ktray.errors import ConfigError
 
+#: The model that is asked where none is named.
+DEFAULT_MODEL = "seqcoder-nano"
 #: Tells in a model's folder that it is ours, and in which form it writes.
 OWN_FILE = "seqcoder.json"
 _HERE = Path(__file__).parent
@@ -27,10 +30,23 @@ def own_form(model: str) -> str:
 
     Raises ConfigError where its folder is damaged.
     """
+    return str(_own(model, "form") or "")
+
+
+def own_context(model: str) -> int:
+    """Return the longest prompt and reply together of a model of ours, in tokens; 0 for any other model.
+
+    Raises ConfigError where its folder is damaged.
+    """
+    return int(_own(model, "context") or 0)
+
+
+def _own(model: str, field: str) -> Any:
+    """Return what the folder of a model of ours tells, None for any other model."""
     file = Path(model_location(model)) / OWN_FILE
     if not model or not file.is_file():
-        return ""
+        return None
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["form"])
+        return json.loads(file.read_text(encoding="utf-8"))[field]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file}: {error}; expected a model's folder as jobs.train writes it") from None

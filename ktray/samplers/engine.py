@@ -16,7 +16,7 @@ from typing import Any
 
 from ktray.config import option
 from ktray.errors import ConfigError, EngineDeadError
-from ktray.models import model_location
+from ktray.models import model_location, own_context
 from ktray.samplers.identity import model_identity
 from ktray.samplers.ports import Finish, Reply, SampleRequest, SamplingSettings
 
@@ -37,7 +37,9 @@ class EngineSettings:
     adapter: str = option("", "folder of a LoRA adapter")
     dtype: str = option("auto", "number format: auto, bfloat16, float16, float32")
     quantization: str = option("", "how weights are quantized, as vLLM names it: awq, gptq, fp8, ...")
-    max_model_len: int = option(4096, "longest prompt and reply together, in tokens")
+    max_model_len: int = option(
+        4096, "most tokens of prompt and reply together (models of ours: at most their own)"
+    )
     chat: str = option("auto", "prompt through the model's chat template: auto (where it has one), yes, no")
     tensor_parallel: int = option(1, "GPUs that share every layer of a replica")
     pipeline_parallel: int = option(1, "groups of GPUs that share a replica's layers in turn")
@@ -73,6 +75,11 @@ class EngineSettings:
         """Where the model lies: its folder where it ships with ktray, else `model`."""
         return model_location(self.model)
 
+    def fitting(self) -> EngineSettings:
+        """Return the settings with a context that the model has; ktray knows that of models of ours alone."""
+        own = own_context(self.model)
+        return replace(self, max_model_len=min(self.max_model_len, own or self.max_model_len))
+
     def identity(self) -> dict[str, object]:
         """Return what a reply depends on beside prompt and sampling; reads the model's folder, loads nothing.
 
@@ -96,6 +103,7 @@ class VllmSampler:
         self, engine: EngineSettings, sampling: SamplingSettings, grammar: str | None = None
     ) -> None:
         self.model = str(engine.identity()["model"])
+        engine = engine.fitting()
         _set_environment(engine)
         self._engine, self._sampling, self._grammar = engine, sampling, grammar
         self._llm = _load(engine)

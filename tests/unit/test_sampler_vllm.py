@@ -201,3 +201,10 @@ def test_impossible_engine_settings_are_refused(bad: dict[str, Any]) -> None:
 def test_impossible_sampling_settings_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected"):
         SamplingSettings(**bad)
+
+
+def test_a_model_of_ours_is_given_the_context_that_it_has(tmp_path: Path) -> None:
+    (tmp_path / "seqcoder.json").write_text('{"form": "sketch", "context": 512}')
+    assert EngineSettings(str(tmp_path)).fitting().max_model_len == 512
+    assert EngineSettings(str(tmp_path), max_model_len=64).fitting().max_model_len == 64
+    assert EngineSettings("someone/else").fitting().max_model_len == EngineSettings().max_model_len
