@@ -5,7 +5,7 @@
     python -m jobs.passk --config configs/passk/smoke.yaml
 
 Writes curves.csv and .parquet (a row for each series, length band and k), prefixes.csv (how far outputs are
-right), gold.csv with --gold, taxonomy.json, and a plot a corpus and measure. Everything is a function of the
+right), gold.csv with --gold, taxonomy.json, and plots of all of them. Everything is a function of the
 logs; the seed is that of the intervals.
 """
 
@@ -90,14 +90,17 @@ def run(config: Config) -> dict[str, Any]:
     rows = [row for group in groups for row in group.rows]
     _write_rows(config.out, rows)
     metrics = {"price": config.price, "groups": [_summary(group) for group in groups]}
-    write_csv(config.out / "prefixes.csv", [row for one in series for row in _prefixes(one)])
-    if config.gold:
-        gold = read_gold_lines(config.gold)
-        write_csv(config.out / "gold.csv", [row for one in series for row in _by_gold(one, gold)])
+    prefixes = [row for one in series for row in _prefixes(one)]
+    write_csv(config.out / "prefixes.csv", prefixes)
+    gold = read_gold_lines(config.gold) if config.gold else {}
+    by_gold = [row for one in series for row in _by_gold(one, gold)] if gold else []
+    write_csv(config.out / "gold.csv", by_gold)
     write_json(config.out / "taxonomy.json", [_taxonomy_json(group) for group in groups])
     write_json(config.out / "metrics.json", metrics)
     if config.plots:
         _plot(config.out, groups)
+        _plot_shares(config.out / "prefixes.png", prefixes, "elements", "share", "right from the start")
+        _plot_shares(config.out / "gold.png", by_gold, "lines", "accuracy", "by lines of the gold program")
     _print(groups)
     return metrics
 
@@ -277,6 +280,18 @@ def _curve(group: Group, measure: str) -> Curve:
 
     ks = tuple(row["k"] for row in group.rows)
     return Curve(_name(group), ks, column(measure), column(f"{measure}_low"), column(f"{measure}_high"))
+
+
+def _plot_shares(path: Path, rows: Sequence[dict[str, Any]], across: str, measure: str, title: str) -> None:
+    """Draw a line a series: longest correct prefix (paper: Fig. 6), accuracy by lines of a program (Fig. 11)."""
+    names = ("model", "proposer", "corpus", "prompt", "temperature", "round")
+    curves = []
+    for labels, part in itertools.groupby(rows, lambda row: tuple(row[name] for name in names)):
+        mine = list(part)
+        name = " ".join(str(label) for label in (labels[0] or labels[1], *labels[2:4]) if label)
+        curves.append(Curve(name, *(tuple(row[column] for row in mine) for column in (across, measure))))
+    if curves:
+        plot_curves(path, curves, title, measure, across, log=across == "elements")
 
 
 def _print(groups: Sequence[Group]) -> None:

@@ -1,1 +1,1 @@
-"""(to be written)"""
+"""Plots, from results alone: `curves` over samples and lengths, `pairs` of a drawn set."""

@@ -1,4 +1,4 @@
-"""Plots of estimates over the number of samples, on a log-scaled axis. The only module that draws curves."""
+"""Plots of estimates over the number of samples, or over lengths. The only module that draws curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A named line: ks, values, and the interval around each where there is one (same lengths)."""
+    """A named line: ks (or lengths), values, and the interval around each where there is one (same lengths)."""
 
     name: str
     ks: tuple[int, ...]
@@ -18,8 +18,10 @@ class Curve:
     high: tuple[float, ...] = ()
 
 
-def plot_curves(path: Path, curves: Sequence[Curve], title: str, unit: str) -> None:
-    """Write the curves to `path` (PNG or SVG, by its name); intervals are shaded."""
+def plot_curves(
+    path: Path, curves: Sequence[Curve], title: str, unit: str, across: str = "samples k", log: bool = True
+) -> None:
+    """Write the curves to `path` (PNG or SVG, by its name) over what `across` names; intervals are shaded."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
@@ -33,9 +35,10 @@ def plot_curves(path: Path, curves: Sequence[Curve], title: str, unit: str) -> N
             axes.fill_between(
                 curve.ks, curve.low, curve.high, color=line.get_color(), alpha=0.15, linewidth=0
             )
-    axes.set_xscale("log", base=2)
+    if log:
+        axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xlabel("samples k")
+    axes.set_xlabel(across)
     axes.set_ylabel(unit)
     axes.set_title(title)
     axes.grid(alpha=0.3)
