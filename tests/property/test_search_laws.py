@@ -42,7 +42,7 @@ def test_more_budget_is_never_dearer(prior: str, parts: list[tuple[bool, list[in
     values = np.array(joined(parts), np.int64)
     costs, guide = cost_vector(PRICES[prior](), 8), cost_vector(PRICES["uniform"](), 8)
     plans = [search(values, costs, guide, STAGES, budget) for budget in BUDGETS]
-    bits = [plan.bits for plan in plans if plan is not None]
+    bits = [found[0].bits for found in plans if found]
     assert len(bits) in (0, len(BUDGETS))
     assert bits == sorted(bits, reverse=True)
 

@@ -8,6 +8,9 @@ from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_LINE, MERGE, REUSE, REVERSE, SPLIT, STEPS
 from ktray.proposers.search.parse import INF
 
+#: Earlier places of a value, or a step, that are looked at, the latest first.
+RECENT = 32
+
 
 @njit(cache=True)
 def glance(
@@ -71,7 +74,9 @@ def glance(
         same = 1
         backwards = 1
         k = by_value[value]
-        while k >= 0:
+        left = RECENT
+        while k >= 0 and left > 0:
+            left -= 1
             room = min(top, min(stop[k], i) - k)
             q = 1
             while q < room and text[k + q] == text[i + q]:
@@ -88,7 +93,9 @@ def glance(
         if top > 1:
             ahead = text[i + 1] - value + 255
             k = by_step[ahead]
-            while k >= 0:
+            left = RECENT
+            while k >= 0 and left > 0:
+                left -= 1
                 room = min(top, min(stop[k], i) - k)
                 delta = value - text[k]
                 q = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,9 @@ from ktray.proposers.search.graph import refs
 from ktray.proposers.search.spine import (
     Spine,
     Step,
+    bent,
     boundaries,
     call_guess,
-    is_leaf,
     leaf,
     literal,
     runs,
@@ -33,17 +33,37 @@ class Moves:
     def __init__(self, bank: Bank, prices: Prices) -> None:
         self._bank = bank
         self._prices = prices
+        #: How to make lists that no program at hand makes yet.
+        self._apart: dict[int, Call] = {}
 
     def options(self, item: int, live: Sequence[int]) -> list[Call]:
         """Return the ways to make a list, as a leaf or from `live` ones, those first that look cheapest."""
+        calls = self._derived(item, live)
         values = self._bank.values(item)
-        calls = self._bank.ways(item, live)
         single = leaf(values)
         calls.append(single if single is not None else literal(values))
         return sorted(calls, key=self._guess)[:_FEW]
 
+    def _derived(self, item: int, live: Sequence[int]) -> list[Call]:
+        """Return the ways to make a list from `live` ones or from a range made for it."""
+        calls = self._bank.ways(item, live)
+        curved = bent(self._bank.values(item))
+        if curved is not None:
+            straight, op, parameters = curved
+            source = self._bank.add(straight)
+            single = leaf(straight)
+            if single is not None and source not in live:
+                self._apart[source] = single
+                calls.append(Call(op, (Ref(source), *parameters)))
+        return calls
+
     def _guess(self, call: Call) -> float:
-        return call_guess(call, self._prices)
+        apart = sum(call_guess(self._apart[s], self._prices) for s in refs(call) if s in self._apart)
+        return call_guess(call, self._prices) + apart
+
+    def _with_call(self, made: Mapping[int, Call], item: int, call: Call) -> dict[int, Call]:
+        """Return the ways to make lists with one changed, and those of its sources that are new."""
+        return {**{s: self._apart[s] for s in refs(call) if s not in made}, **made, item: call}
 
     def all(self, spine: Spine) -> Iterator[Spine]:
         """Yield the spines one move away."""
@@ -60,9 +80,9 @@ class Moves:
             for call in self.options(item, live):
                 if call == spine.made[item]:
                     continue
-                guilty = [source for source in refs(call) if spine.depends(source, item)]
+                guilty = [s for s in refs(call) if s in spine.made and spine.depends(s, item)]
                 if not guilty:
-                    yield replace(spine, made={**spine.made, item: call})
+                    yield replace(spine, made=self._with_call(spine.made, item, call))
                 elif len(guilty) == 1:
                     yield from self._swapped(spine, live, item, call, guilty[0])
 
@@ -71,8 +91,9 @@ class Moves:
     ) -> Iterator[Spine]:
         """Make `item` by `call` from a list that was made from it, and that list in some other way."""
         for other in self.options(source, live):
-            if other != spine.made[source] and not any(spine.depends(s, item) for s in refs(other)):
-                swapped = replace(spine, made={**spine.made, source: other, item: call})
+            known = [s for s in refs(other) if s in spine.made]
+            if other != spine.made[source] and not any(spine.depends(s, item) for s in known):
+                swapped = replace(spine, made={**self._with_call(spine.made, source, other), item: call})
                 if not any(swapped.depends(s, source) for s in refs(other)):
                     yield swapped
 
@@ -98,7 +119,7 @@ class Moves:
                 if call is None:
                     return
                 item = self._bank.add(values)
-                made[item] = call
+                made = self._with_call(made, item, call)
             items.append(item)
         woven = spine.steps[i].woven
         steps = [Step(woven and k == 0, item) for k, item in enumerate(items)]
@@ -109,10 +130,7 @@ class Moves:
         single = leaf(values)
         if single is not None:
             return single
-        known = len(self._bank)
-        item = self._bank.add(values)
-        calls = self._bank.ways(item, live)
-        return min(calls, key=self._guess, default=None)
+        return min(self._derived(self._bank.add(values), live), key=self._guess, default=None)
 
     def parted(self, spine: Spine, live: Sequence[int]) -> Iterator[Spine]:
         """Write one appended list as two, one of them known."""
@@ -165,7 +183,7 @@ class Moves:
                     if spine.made[old].op != "set_list":
                         return
                     call = literal(values)
-                made[self._bank.add(values)] = call
+                made = self._with_call(made, self._bank.add(values), call)
         steps = (
             replace(spine.steps[i], item=self._bank.add(parts[0])),
             replace(spine.steps[i + 1], item=self._bank.add(parts[1])),

@@ -4,6 +4,10 @@ Lists stand one after another in `cells`; list i is cells[begin[i]:begin[i + 1]]
 operation (of `relations`), source, two parameters, second source or -1.
 """
 
+# numba compiles loops, not generators.
+# ruff: noqa: SIM110
+# numba's decorators are untyped, so every call of a compiled function looks like Any.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 import numpy as np
@@ -231,9 +235,7 @@ def _paired(cells: Ints, a: int, b: int, n: int, t: int, size: int, op: int) -> 
 
 
 @njit(cache=True)
-def ways_of_pairs(
-    cells: Ints, begin: Ints, live: Ints, t: int, size: int, ways: Ints, count: int
-) -> int:
+def ways_of_pairs(cells: Ints, begin: Ints, live: Ints, t: int, size: int, ways: Ints, count: int) -> int:
     """Append the ways from two of the `live` lists to the `size` >= 1 elements at cells[t:]."""
     for first in live:
         n = begin[first + 1] - begin[first]

@@ -94,7 +94,9 @@ def shortest(plans: Sequence[Plan], prices: Prices, quotes: Quotes) -> tuple[Dsl
         return program, program_bits(program, prices)
     drafts = [written(plan, prices, quotes) for plan in plans]
     drafts.sort(key=lambda draft: draft[1])
-    polished = [polish(program, prices, quotes, QUOTES) for program, bits in drafts if bits < drafts[0][1] + NEAR]
+    polished = [
+        polish(program, prices, quotes, QUOTES) for program, bits in drafts if bits < drafts[0][1] + NEAR
+    ]
     return min(polished, key=lambda draft: draft[1])
 
 

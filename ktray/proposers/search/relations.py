@@ -60,7 +60,10 @@ def gcd(a: int, b: int) -> int:
 
 @njit(cache=True)
 def could_be_modulo(text: Ints, k: int, i: int) -> bool:
-    """Tell, without divisions, whether the first four elements at i may be remainders of those at k."""
+    """Tell, without divisions, whether the first four elements at i may be remainders of those at k.
+
+    Four that are equal may be, if one that is not comes later.
+    """
     if text[i + 1] > text[k + 1] or text[i + 2] > text[k + 2] or text[i + 3] > text[k + 3]:
         return False
     apart = 0
@@ -72,7 +75,7 @@ def could_be_modulo(text: Ints, k: int, i: int) -> bool:
             low = min(low, d)
             apart += 1
         high = max(high, text[i + q])
-    return apart > 0 and low > high
+    return apart == 0 or low > high
 
 
 @njit(cache=True)

@@ -16,6 +16,7 @@ from ktray.proposers.search.derive import Deriver
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF, LITERAL, TARGET
 from ktray.proposers.search.relations import COLUMNS
+from ktray.proposers.search.vary import refine
 from ktray.proposers.search.weave import MAX_DEPTH, hidden, streams, weaves
 
 #: A search that has not got below this share of the literal's bits after a pass ends there.
@@ -38,6 +39,9 @@ MOST = 25
 
 #: Work of one pass over structures, in units an element; the rest of a wider beam is then left out.
 PASS = 400_000
+
+#: Structures that are varied, the best ones that are kept of what is seen, and the work of it in units an element.
+STARTS, SEEN, LOOKS = 2, 16, 60_000
 
 #: A structure: (pairs, side) of each peel, from the outermost inwards.
 Peels = tuple[tuple[int, int], ...]
@@ -111,7 +115,9 @@ class _Search:
         if self.plan is None or bits < self.plan.bits - 1e-9:
             self.look = look
             self.plan = self._as_plan(bits, peels)
-        if bits < self.plan.bits + RIVAL and (peels not in self.others or bits < self.others[peels].bits - 1e-9):
+        if bits < self.plan.bits + RIVAL and (
+            peels not in self.others or bits < self.others[peels].bits - 1e-9
+        ):
             self.others[peels] = self._as_plan(bits, peels)
         return bits
 
@@ -161,6 +167,25 @@ class _Search:
             tuple(zip(ms[r, :d].tolist(), sides[r, :d].tolist(), strict=True)) for r, d in enumerate(depths)
         ]
         return list(zip(scores[:found].tolist(), paths[:found], strict=True))
+
+    def refined(self, structures: list[tuple[float, Peels]]) -> list[tuple[float, Peels]]:
+        """Return structures like the best of some, and like the best with another first peel, cheapest first."""
+        starts = structures[:1]
+        starts += [s for s in structures if s[1][:1] != starts[0][1][:1]][: STARTS - 1]
+        merged = {peels: look for look, peels in structures}
+        for look, peels in starts:
+            looks, paths = np.empty(SEEN), np.zeros((SEEN, 1 + 2 * MAX_DEPTH), np.int64)
+            looks[0] = look
+            paths[0, 0] = len(peels)
+            paths[0, 1 : 1 + 2 * len(peels)] = [x for peel in peels for x in peel]
+            most = int(LOOKS * self.n / self.crowd / (12 * self.n))
+            found, seen = refine(self.values, self.n, self.guide, 1, looks, paths, most)
+            self.work += int(12 * seen * self.n * self.crowd)
+            for look, path in zip(looks[:found].tolist(), paths[:found].tolist(), strict=True):
+                merged[
+                    tuple(zip(path[1 : 1 + 2 * path[0] : 2], path[2 : 2 + 2 * path[0] : 2], strict=True))
+                ] = look
+        return sorted((look, peels) for peels, look in merged.items())[:SEEN]
 
     def improve(self) -> None:
         """Vary the best plan by one peel or one barred relation at a time, as long as that helps."""
@@ -266,11 +291,11 @@ def search(
     for number, (width, closely, keep) in enumerate(stages):
         if not task.left():
             break
-        found = task.structures(width, closely, keep)
+        found = task.refined(task.structures(width, closely, keep))
         if number == 0 and limit < INF and plain >= raw and found[0][0] > 0.95 * raw:
             break  # neither pieces nor a peel help: the rest of the search would not either
-        for _, peels in found:
-            if peels and task.left():
+        for look, peels in found[:keep]:
+            if peels and task.left() and look <= found[0][0] + MARGIN:
                 task.evaluate(peels, _NO_BARS)
         if task.plan is None or task.plan.bits > limit:
             break

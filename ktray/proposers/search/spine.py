@@ -129,7 +129,11 @@ def leaf(values: Ints) -> Call | None:
     if step == 0:
         return Call("repeat_num", (n, first))
     last = int(values[-1])
-    return Call("range_func_up", (first, last)) if step == 1 else Call("range_func_interval", (first, last + 1, step))
+    return (
+        Call("range_func_up", (first, last))
+        if step == 1
+        else Call("range_func_interval", (first, last + 1, step))
+    )
 
 
 def literal(values: Ints) -> Call:
@@ -137,9 +141,25 @@ def literal(values: Ints) -> Call:
     return Call("set_list", (tuple(values.tolist()),))
 
 
-def is_leaf(call: Call) -> bool:
-    """Tell whether a call makes a list from nothing."""
-    return not refs(call)
+def bent(values: Ints) -> tuple[Ints, str, tuple[int, ...]] | None:
+    """Return a rising range, and the operation with its parameters that makes `values` of it by substituting one
+    element or by taking remainders; None where there is none."""
+    n = len(values)
+    if n < 4 or values.min() < 0 or values.max() > 255:
+        return None
+    steps = np.diff(values)
+    for step, start in ((steps[0], values[0]), (steps[-1], values[-1] - (n - 1) * steps[-1])):
+        straight = start + step * np.arange(n)
+        apart = np.flatnonzero(straight != values)
+        if step > 0 and len(apart) == 1 and straight[0] >= 0 and straight[-1] <= 255:
+            return straight, "substitute", (int(straight[apart[0]]), int(values[apart[0]]))
+    step, fall = int(steps.max()), int(steps.min())
+    modulus = step - fall
+    straight = values[0] + step * np.arange(n)
+    fits = fall < 0 < step and values.max() < modulus and straight[-1] <= 255
+    if fits and np.array_equal(straight % modulus, values):
+        return straight, "modulo_item_list", (modulus,)
+    return None
 
 
 def boundaries(spine: Spine, bank: Bank) -> list[int]:

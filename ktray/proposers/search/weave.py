@@ -272,7 +272,20 @@ def weaves(
     beam_first[0, 1] = n
     beam = 1
     start = glance(
-        text, n, beam_first[0], 1, beam_ms[0], costs, closed, by_value, by_step, chain_value, chain_step, stop, each, 0.0
+        text,
+        n,
+        beam_first[0],
+        1,
+        beam_ms[0],
+        costs,
+        closed,
+        by_value,
+        by_step,
+        chain_value,
+        chain_step,
+        stop,
+        each,
+        0.0,
     )
     found = _offer(start, 0, beam_ms[0], beam_sides[0], 0, keep, scores, depths, ms, sides)
     picked = np.zeros((2 * width, 3), np.int64)
