@@ -24,7 +24,7 @@ run: setup
 	$(BIN)/python -m jobs.demo --config configs/demo/default.yaml
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .

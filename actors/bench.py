@@ -22,7 +22,7 @@ from typing import Any
 import ray
 
 from actors.pipeline import Task, run_tasks
-from actors.propose import shard_sequences
+from actors.rows import shard_sequences
 from actors.runtime import running
 from ktray.blockstore import store_corpus
 from ktray.candidatelog import Shard, shards_of

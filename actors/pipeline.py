@@ -15,8 +15,10 @@ import ray.data
 from ray.exceptions import RayError
 
 from actors.encode import EncodeActor, EncodePlan, logged_samples
-from actors.propose import KeepActor, ProposeActor, RefineActor, VerifyActor, pack, raise_refusal, tries_path
+from actors.propose import ProposeActor, RefineActor, tries_path
+from actors.rows import pack, raise_refusal
 from actors.runtime import cause, cluster_gpus
+from actors.verify import KeepActor, VerifyActor
 from ktray.candidatelog import Shard, log_path
 from ktray.errors import PipelineError
 from ktray.proposers.spec import MODELS, ProposerSpec

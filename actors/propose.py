@@ -1,4 +1,4 @@
-"""The proposing and verifying stages: a row is a shard, and a shard is committed by one rename.
+"""The proposing stage: hosts proposers, and adds a shard's candidates to its row.
 
 A sequence whose proposing fails becomes a candidate with an error, counted as `no_program`; the other
 sequences of its shard are not touched by it.
@@ -6,59 +6,27 @@ sequences of its shard are not touched by it.
 
 from __future__ import annotations
 
-import functools
 import os
-import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from actors.metrics import ProposeMetrics, VerifyMetrics
-from ktray.blockstore import block_path, read_block
-from ktray.candidatelog import Shard, candidates_table, ids_hash, read_candidates, read_log, write_log
+from actors.metrics import ProposeMetrics
+from actors.rows import SPENT, shard_sequences, telling, to_ipc, unpack
+from ktray.candidatelog import candidates_table, read_candidates, read_log
 from ktray.dsl.interpreter import DslExecutor
-from ktray.errors import EngineDeadError, InputError, KtrayError
+from ktray.errors import EngineDeadError, InputError
 from ktray.ports import Executor, Proposer
 from ktray.programs import Candidate, CandidateKey, Language, Outcome, Program, Verdict
 from ktray.proposers.model import Failure, ModelProposer, Usage
 from ktray.proposers.spec import ProposerSpec, build_all
-from ktray.sandbox import Sandbox, SandboxLimits, Verifier
+from ktray.sandbox import Sandbox, SandboxLimits
 from ktray.sequences import KtSequence, Values
 
 #: Times that a shard is given to an engine whole, and then a sequence alone, before it counts as failed.
 _TRIES = 2
-
-#: Columns that tell what proposing a shard took: `began` and `ended` are seconds of the machine's clock,
-#: `cpu_seconds` those of the replica's process (its children's, and GPUs', not included).
-SPENT = ("samples", "tokens", "prompt_tokens", "errors", "began", "ended", "cpu_seconds")
-
-
-Call = Callable[[Any, pa.Table], pa.Table]
-
-
-def telling(call: Call) -> Call:
-    """Wrap an actor's call: an error that a user can act on becomes the row's only column, `refused`, for
-    `raise_refusal`. Ray Data would keep its text alone, within a stack of lines."""
-
-    @functools.wraps(call)
-    def told(actor: Any, row: pa.Table) -> pa.Table:
-        if "refused" in row.column_names:
-            return row
-        try:
-            return call(actor, row)
-        except KtrayError as error:
-            return pa.table({"refused": pa.array([pickle.dumps(error)], pa.binary())})
-
-    return told
-
-
-def raise_refusal(row: dict[str, Any]) -> None:
-    """Raise the error that a row carries, if it carries one."""
-    if row.get("refused"):
-        raise pickle.loads(row["refused"])  # made by an actor of ours in this very run
 
 
 class ProposeActor:
@@ -178,60 +146,6 @@ class RefineActor(ProposeActor):
         return self._proposer.refine([(s, f) for s in sequences for f in self._failures[s.id]])
 
 
-class KeepActor:
-    """Commits the candidates of a shard as they are, to be verified later."""
-
-    def __init__(self, blocks: str) -> None:
-        self._blocks = blocks
-
-    @telling
-    def __call__(self, row: pa.Table) -> pa.Table:
-        shard, _, path = unpack(row)
-        sequences = shard_sequences(self._blocks, shard)
-        table = from_ipc(row["candidates"][0].as_py())
-        write_log(path, table, len(sequences), ids_hash(s.id for s in sequences))
-        return _done(row, len(sequences), table.num_rows, 0)
-
-
-class VerifyActor:
-    """Executes the candidates of a shard against their sequences and commits the shard's log file.
-
-    The candidates are the row's own, or those that the file named in `source` holds.
-    """
-
-    def __init__(self, blocks: str, limits: SandboxLimits) -> None:
-        self._blocks = blocks
-        self._verifier = Verifier(limits)
-        self._metrics = VerifyMetrics()
-
-    @telling
-    def __call__(self, row: pa.Table) -> pa.Table:
-        shard, _, path = unpack(row)
-        started = time.monotonic()
-        sequences = {s.id: s for s in shard_sequences(self._blocks, shard)}
-        candidates = [c for c, _ in read_candidates(_candidates_of(row))]
-        verdicts = self._verifier.verify(
-            [(c.program, sequences[c.key.sequence_id].values) for c in candidates]
-        )
-        write_log(path, candidates_table(candidates, verdicts), len(sequences), ids_hash(sequences))
-        self._metrics.note(candidates, verdicts, sequences, started)
-        correct = sum(v.outcome is Outcome.CORRECT for v in verdicts)
-        return _done(row, len(sequences), len(candidates), correct)
-
-
-def _candidates_of(row: pa.Table) -> pa.Table:
-    if "candidates" in row.column_names:
-        return from_ipc(row["candidates"][0].as_py())
-    return read_log(Path(row["source"][0].as_py())).table
-
-
-def _done(row: pa.Table, sequences: int, candidates: int, correct: int) -> pa.Table:
-    """Return what the driver hears of a finished shard."""
-    done = {"sequences": [sequences], "candidates": [candidates], "correct": [correct]}
-    kept = [name for name in ("series", *_PLACE, *SPENT) if name in row.column_names]
-    return pa.table({**{name: row[name] for name in kept}, **done})
-
-
 class Tries:
     """Counts, in a file beside a shard's log, the tries that a dead engine cut short ("": the whole shard).
 
@@ -271,45 +185,3 @@ class Tries:
 def tries_path(log: Path) -> Path:
     """Return where the tries of a shard are counted."""
     return log.with_name(f".{log.name}.tries")
-
-
-@functools.lru_cache(maxsize=2)
-def _block_sequences(path: Path) -> list[KtSequence]:
-    return list(read_block(path).sequences())
-
-
-def shard_sequences(blocks: str, shard: Shard) -> list[KtSequence]:
-    """Return the sequences of a shard, read from the run's block store."""
-    return _block_sequences(block_path(Path(blocks), shard.block))[shard.first : shard.last]
-
-
-_PLACE = ("block", "first", "last", "start", "stop")
-
-
-def pack(
-    shard: Shard, samples: range, path: Path, source: Path | None = None, series: int = 0
-) -> dict[str, int | str]:
-    """Return the row of a shard: what to sample for it and by which of the actor's proposers, where its log
-    goes, and what log it starts from."""
-    fields = (shard.block, shard.first, shard.last, samples.start, samples.stop)
-    place = dict(zip(_PLACE, fields, strict=True))
-    return {**place, "path": str(path), "source": str(source or ""), "series": series}
-
-
-def unpack(row: pa.Table) -> tuple[Shard, range, Path]:
-    """Return what `pack` put into a row, but for source and series."""
-    block, first, last, start, stop = (row[name][0].as_py() for name in _PLACE)
-    return Shard(block, first, last), range(start, stop), Path(row["path"][0].as_py())
-
-
-def to_ipc(table: pa.Table) -> bytes:
-    """Return a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def from_ipc(data: bytes) -> pa.Table:
-    """Return the table of an Arrow IPC stream."""
-    return pa.ipc.open_stream(data).read_all()

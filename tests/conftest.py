@@ -1,8 +1,10 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the order they run in."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,31 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
+#: Files that take longest, longest first: started early, they leave no process running alone at the end.
+HEAVY = (
+    "test_resilience.py",
+    "test_sampling_job.py",
+    "test_compress.py",
+    "test_smoke.py",
+    "test_sampling_smoke.py",
+    "test_inversion_job.py",
+    "test_train_job.py",
+    "test_sampler_vllm.py",
+    "test_sandbox_attacks.py",
+    "test_dialect.py",
+    "test_literals_interpreted.py",
+    "test_decompress.py",
+    "test_seqcoder_training.py",
+    "test_literals.py",
+)
+_COMPILING_SECONDS = 600.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the heavy files first; within a file the order stays."""
+    rank = {name: i for i, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def published() -> Path:
@@ -22,3 +49,50 @@ def published() -> Path:
     if not PUBLISHED.is_dir():
         pytest.skip("the published corpora are not beside this checkout")
     return PUBLISHED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where several processes share the tests: compile the kernels of a fresh clone once, each kind in one of
+    them, before anything starts that would compile them again in each of its own processes."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    shared = tmp_path_factory.getbasetemp().parent
+    for compile_kind in (_compile_searcher, _compile_literals):
+        _once(shared / f"{compile_kind.__name__}.begun", compile_kind)
+    deadline = time.monotonic() + _COMPILING_SECONDS
+    while len(list(shared.glob("_compile_*.ended"))) < 2:
+        assert time.monotonic() < deadline, "the process that compiles kernels beside this one died"
+        time.sleep(0.1)
+
+
+def _once(claim: Path, compile_kind: Callable[[], None]) -> None:
+    """Call `compile_kind` unless another process has claimed it."""
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    try:
+        compile_kind()
+    finally:
+        claim.with_suffix(".ended").touch()
+
+
+def _compile_searcher() -> None:
+    import numpy as np
+
+    from ktray.proposers.search import SearchProposer, SearchSettings
+
+    values = np.array([*range(5, 60), *[3] * 20, *[1, 9, 200, 7] * 2], np.uint8)
+    for prior in ("uniform", "adaptive"):
+        SearchProposer(SearchSettings(0.02, prior)).find(values)
+
+
+def _compile_literals() -> None:
+    import numpy as np
+
+    from ktray.literals import encode_bytes
+
+    values = np.arange(64, dtype=np.uint8)
+    for hint, data in (("general", values), ("nucleotides", values % 8), ("samples16", values)):
+        encode_bytes(data, "default", hint=hint)

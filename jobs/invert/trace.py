@@ -20,17 +20,9 @@ from jobs.invert.shared import ALGORITHMS, algorithm_names, limited_items, numbe
 from ktray.config import option
 from ktray.errors import ConfigError
 from ktray.inversion.tasks import Item
-from ktray.inversion.traces import (
-    RunTracer,
-    Trace,
-    TraceFilter,
-    TraceLimits,
-    filter_traces,
-    trace_here,
-    trace_in,
-    trace_items,
-    write_traces,
-)
+from ktray.inversion.tracefiles import write_traces
+from ktray.inversion.tracefilter import TraceFilter, filter_traces
+from ktray.inversion.traces import RunTracer, Trace, TraceLimits, trace_here, trace_in, trace_items
 from ktray.job import console, launch
 from ktray.progress import Advance, progress
 from ktray.sandbox import Sandbox

@@ -19,7 +19,8 @@ from ktray.config import option
 from ktray.errors import ConfigError
 from ktray.inversion.records import read_replies
 from ktray.inversion.templates import load_templates
-from ktray.inversion.traces import Trace, read_traces
+from ktray.inversion.tracefiles import read_traces
+from ktray.inversion.traces import Trace
 from ktray.inversion.translation import Translation, translate, translation_prompts, verified_translations
 from ktray.job import console, launch
 

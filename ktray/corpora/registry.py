@@ -12,7 +12,6 @@ from ktray.corpora.audio import open_audio
 from ktray.corpora.blocks import Corpus
 from ktray.corpora.dna import open_dna
 from ktray.corpora.drawing import SampledCorpus
-from ktray.corpora.drawn import open_synthetic
 from ktray.corpora.jsonl import open_sequences
 from ktray.corpora.mixed import MixedCorpus
 from ktray.corpora.plain import open_bytes, open_enwik
@@ -76,6 +75,9 @@ def open_corpus(
     _check_options(element_bits, sample)
     front = parse_limit(limit)
     if name == _SYNTHETIC:
+        # Loads the sampler's kernels, which no other corpus needs.
+        from ktray.corpora.drawn import open_synthetic
+
         corpus: Corpus = open_synthetic(name, str(input) if input else None, seed, front)
     else:
         corpus = _open(name, input, element_bits, front, cache_dir, progress)

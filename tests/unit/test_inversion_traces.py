@@ -41,17 +41,9 @@ from ktray.inversion.summary import as_json, summarize
 from ktray.inversion.tasks import Item, Message, Prompt, Reply, Task
 from ktray.inversion.templates import load_templates
 from ktray.inversion.tokens import ByteCounter, ModelTokenizer, token_counter
-from ktray.inversion.traces import (
-    Trace,
-    TraceFilter,
-    TraceLimits,
-    filter_traces,
-    read_traces,
-    trace_here,
-    trace_in,
-    trace_items,
-    write_traces,
-)
+from ktray.inversion.tracefiles import read_traces, write_traces
+from ktray.inversion.tracefilter import TraceFilter, filter_traces
+from ktray.inversion.traces import Trace, TraceLimits, trace_here, trace_in, trace_items
 from ktray.inversion.translation import (
     translate,
     translation_prompts,

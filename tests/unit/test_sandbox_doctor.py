@@ -38,7 +38,7 @@ def test_a_machine_that_gives_less_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weak = IsolationReport.of(["rlimits"], ["seccomp"])
-    monkeypatch.setattr("ktray.sandbox.executor._Zygote._hello", lambda self: weak)
+    monkeypatch.setattr("ktray.sandbox.warm.Zygote._hello", lambda self: weak)
     with Sandbox(SandboxLimits(require_isolation="strong")) as sandbox:
         for _ in range(2):
             with pytest.raises(ConfigError, match="isolation here is basic"):

@@ -1,4 +1,5 @@
 """Inputs: published files as they are, generated texts by source and category, pieces of any corpus.
 
-Read `files`; `generate` draws from the categories of `strings`, `logs`, `yamls`, `tables`, `dna`, `scripts`.
+Read `files`; `generate` draws from `sources`, the categories of `strings`, `logs`, `yamls`, `tables`, `dna` and
+`scripts`.
 """

@@ -8,7 +8,8 @@ from itertools import cycle
 from random import Random
 
 from ktray.config import nearest
-from ktray.inversion.datasets.sources import SOURCES, Category
+from ktray.inversion.datasets.pieces import Category
+from ktray.inversion.datasets.sources import SOURCES
 from ktray.inversion.kinds import InversionError
 from ktray.inversion.tasks import Item
 
