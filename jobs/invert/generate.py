@@ -33,8 +33,8 @@ class Config:
     """What to draw."""
 
     out: Path | None = option(None, "folder to write to")
-    source: str = option("mixed", "string, log, yaml, tabular, dna, unicode, or mixed")
-    categories: str = option("", "comma-separated categories of the source (default: all of it)")
+    source: str = option("mixed", "comma-separated: string, log, yaml, tabular, dna, unicode; or mixed")
+    categories: str = option("", "comma-separated categories of the sources (default: all)")
     count: int = option(250, "texts to draw")
     least: int = option(8, "shortest text in characters")
     greatest: int = option(300, "longest text in characters")

@@ -366,12 +366,15 @@ def test_every_source_draws_distinct_texts_of_the_asked_length() -> None:
         assert len({i.text for i in items}) == len(items)
         assert all(12 <= len(i.text) <= 60 and i.source == source for i in items)
         assert not {i.text for i in generate(spec, {i.text for i in items})} & {i.text for i in items}
+    both = generate(DatasetSpec("unicode, dna", count=40, least=12, greatest=60))
+    assert {i.source for i in both} == {"unicode", "dna"}
 
 
 @pytest.mark.parametrize(
     ("spec", "word"),
     [
         (DatasetSpec("strings"), "did you mean 'string'"),
+        (DatasetSpec("dna, unicod"), "did you mean 'unicode'"),
         (DatasetSpec("dna", categories=("dna_motive",)), "did you mean 'dna_"),
         (DatasetSpec(count=0), "at least 1 text"),
         (DatasetSpec(least=9, greatest=8), "least <= greatest"),

@@ -19,7 +19,7 @@ _PATIENCE = 200
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """What to draw: a source (or `mixed`), categories (empty: all of the source), how many texts, their
+    """What to draw: comma-separated sources (or `mixed`), categories (empty: all of the source), how many texts, their
     least and greatest length in characters (ends included), and the seed."""
 
     source: str = "mixed"
@@ -66,10 +66,12 @@ def generate(spec: DatasetSpec, exclude: Collection[str] = ()) -> list[Item]:
 
 def chosen_categories(spec: DatasetSpec) -> dict[str, tuple[str, Category]]:
     """Return the categories of a spec by name, each with its source."""
-    if spec.source != "mixed" and spec.source not in SOURCES:
-        raise InversionError(f"unknown source {spec.source!r}{nearest(spec.source, [*SOURCES, 'mixed'])}")
-    sources = SOURCES if spec.source == "mixed" else {spec.source: SOURCES[spec.source]}
-    known = {name: (source, make) for source, all_ in sources.items() for name, make in all_.items()}
+    named = [name.strip() for name in spec.source.split(",")]
+    for name in named:
+        if name != "mixed" and name not in SOURCES:
+            raise InversionError(f"unknown source {name!r}{nearest(name, [*SOURCES, 'mixed'])}")
+    sources = list(SOURCES) if "mixed" in named else named
+    known = {name: (source, make) for source in sources for name, make in SOURCES[source].items()}
     for name in spec.categories:
         if name not in known:
             raise InversionError(f"unknown category {name!r}{nearest(name, list(known))}")
