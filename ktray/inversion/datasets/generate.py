@@ -19,8 +19,8 @@ _PATIENCE = 200
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """What to draw: comma-separated sources (or `mixed`), categories (empty: all of the source), how many texts, their
-    least and greatest length in characters (ends included), and the seed."""
+    """What to draw: comma-separated sources (or `mixed`), categories (empty: all of the sources), how many
+    texts, their least and greatest length in characters (ends included), and the seed."""
 
     source: str = "mixed"
     categories: tuple[str, ...] = ()
