@@ -1,11 +1,11 @@
 """Speeds of sampling on this machine: what the pipeline keeps of bare vLLM, and how replicas add up.
 
     python -m actors.bench
-    python -m actors.bench --sequences 128 --n 16 --rounds 4 --engine.model Qwen/Qwen2.5-Coder-0.5B-Instruct
+    python -m actors.bench --sequences 256 --n 16 --rounds 4 --engine.model Qwen/Qwen2.5-Coder-0.5B-Instruct
 
 Bare `vllm.LLM.generate` and the pipeline take turns, each with an engine of its own that is loaded anew, on
-the same prompts and parameters; loading does not count. Rates a CPU second bear a busy machine, rates a
-second do not: with other work on the cores, believe the former.
+the same prompts and parameters. Loading does not count, nor what one replica of several does alone. Rates a CPU
+second bear a busy machine, rates a second do not: with other work on the cores, believe the former.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from ktray.testing.models import make_tiny_model
 class Config:
     """How much to sample, and what from."""
 
-    sequences: int = option(64, "sequences of the sample corpus")
+    sequences: int = option(128, "sequences of the sample corpus")
     n: int = option(8, "samples a sequence")
     tokens: int = option(64, "tokens a sample")
-    shard: int = option(32, "sequences a shard of the pipeline")
+    shard: int = option(16, "sequences a shard of the pipeline")
     rounds: int = option(2, "rounds; each measures every way once")
     replicas: int = option(2, "replicas of the larger pool (1: leave it out)")
     engine: EngineSettings = option(EngineSettings(), "the model (default: a random one of 5 M parameters)")
@@ -157,9 +157,27 @@ def _pipeline(bench: Bench, replicas: int, cpus: int, folder: str, *, verifying:
         progress=rows.append,
         verifying=verifying,
     )
-    tokens = sum(row["tokens"] for row in rows)
-    wall = max(row["ended"] for row in rows) - min(row["began"] for row in rows)
-    return Speed(tokens / wall, tokens / sum(row["cpu_seconds"] for row in rows))
+    used = sum(row["cpu_seconds"] for row in rows)
+    return Speed(steady_rate(rows, replicas), sum(row["tokens"] for row in rows) / used)
+
+
+def steady_rate(rows: Sequence[dict[str, Any]], replicas: int) -> float:
+    """Return the tokens a second that `replicas` make together, from the moment the last of them has begun to
+    the moment the first is left without work: what one does while another loads its model is its own rate.
+
+    A row has `tokens`, and `began` and `ended` in seconds; its tokens are spread evenly between. Raises
+    ValueError where the replicas never worked at the same time.
+    """
+    begin = sorted(row["began"] for row in rows)[min(replicas, len(rows)) - 1]
+    end = sorted(row["ended"] for row in rows)[-min(replicas, len(rows))]
+    if end <= begin:
+        raise ValueError(f"{replicas} replicas never worked at the same time; give them more shards")
+
+    def within(row: dict[str, Any]) -> float:
+        shared = max(0.0, min(end, row["ended"]) - max(begin, row["began"]))
+        return float(row["tokens"]) * shared / (row["ended"] - row["began"])
+
+    return sum(map(within, rows)) / float(end - begin)
 
 
 def _ratios(speeds: dict[str, list[Speed]]) -> dict[str, float]:
