@@ -1,5 +1,10 @@
 """Literal models: what bytes cost that no program explains. Read `general` first, then `codec`.
 
+`general` mixes many contexts of bytes: `following` makes the contexts, `buckets` and `matching` remember what
+followed them, `inputs`, `layers` and `refining` make one probability of it. `signal` is the model of samples and
+records (`shapes`, `filters`, `experts`), `nucleotide` that of bases (`strands`, `pointers`). `fixed`, `mixing` and
+`coding` are common to all; `candidates` lists what a block may be coded with, `bases` and `records` look at it.
+
 Two ways in. `encode_bytes(values, preset)` and `decode_bytes(payload, n)` take whole blocks and choose among
 all models by measurement. Where literals are mixed with programs, drive the general model from compiled code:
 `settings = MixerSettings.for_block(n, preset)`, `state = general.new_state(settings)` (a tuple of arrays),

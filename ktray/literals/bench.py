@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from ktray.errors import ConfigError, InputError, PipelineError
-from ktray.literals import general, signal
-from ktray.literals.candidates import BlockModel, GeneralModel, SignalModel
+from ktray.literals import general, nucleotide, signal
+from ktray.literals.candidates import BlockModel, GeneralModel, NucleotideModel, SignalModel
 from ktray.literals.codec import choose_model, decode_bytes, encode_bytes
 from ktray.literals.coding import price_all
 from ktray.literals.settings import MAX_CONTEXTS, PRESETS, MixerSettings
-from ktray.literals.signal import Shape
+from ktray.literals.shapes import SHAPES, Shape
 from ktray.sequences import Values
 
 Codec = tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -92,6 +92,19 @@ class _Without(GeneralModel):
         general.leave_out(self._state, self._parts)
 
 
+class _Silenced(NucleotideModel):
+    """The nucleotide model with some of its parts silenced."""
+
+    def __init__(self, model: NucleotideModel, parts: int) -> None:
+        super().__init__(*model.settings())
+        self._parts = parts
+
+    def begin(self) -> None:
+        """An untrained model that lacks the parts."""
+        super().begin()
+        nucleotide.leave_out(self._state, self._parts)
+
+
 @dataclass
 class _Shaped(SignalModel):
     """The signal model in another shape than its kind has."""
@@ -100,7 +113,7 @@ class _Shaped(SignalModel):
 
     def begin(self) -> None:
         """Filters without weights."""
-        self._state = signal.new_state(self.shape or signal.SHAPES[self.name], self.records)
+        self._state = signal.new_state(self.shape or SHAPES[self.name], self.records)
 
 
 def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
@@ -120,9 +133,16 @@ def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
         yield f"{'without' if have else 'with'} {name.removeprefix('with_')}", _Without(other, 0)
 
 
+def nucleotide_variants(model: NucleotideModel) -> Iterator[tuple[str, BlockModel]]:
+    """The nucleotide model whole, then without each of its tables and pointers."""
+    yield "all", model
+    for bit, part in enumerate(nucleotide.PARTS):
+        yield f"without {part}", _Silenced(model, 1 << bit)
+
+
 def signal_variants(model: SignalModel) -> Iterator[tuple[str, BlockModel]]:
     """The signal model whole, then without each filter but the first and without each stage."""
-    shape = signal.SHAPES[model.name]
+    shape = SHAPES[model.name]
     yield "all", model
     for i, f in enumerate(shape.filters[1:], 1):
         kept = (*shape.filters[:i], *shape.filters[i + 1 :])
@@ -143,6 +163,8 @@ def ablate(path: Path, data: Values, preset: str) -> None:
         variants = signal_variants(model)
     elif isinstance(model, GeneralModel):
         variants = general_variants(len(data), preset)
+    elif isinstance(model, NucleotideModel):
+        variants = nucleotide_variants(model)
     else:
         raise ConfigError(f"{path}: the model of {model.name} has no parts to leave out; give another file")
     price_all(model.for_sample(0, 64), data[:64])  # compiles

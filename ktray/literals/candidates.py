@@ -14,9 +14,11 @@ from ktray.coding.binary import Bytes
 from ktray.coding.binary import State as CoderState
 from ktray.errors import ArchiveError
 from ktray.literals import general, nucleotide, signal
+from ktray.literals.bases import find_bases
 from ktray.literals.coding import Coded
 from ktray.literals.records import MAX_PERIOD, ROWS, find_records
 from ktray.literals.settings import SETTINGS_BYTES, MixerSettings
+from ktray.literals.shapes import SHAPES
 from ktray.sequences import Values
 
 _GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = 1, 2, 3, 4, 5
@@ -87,6 +89,10 @@ class NucleotideModel:
 
     def __init__(self, bases: bytes, log_rows: int) -> None:
         self._bases, self._log_rows = bases, log_rows
+
+    def settings(self) -> tuple[bytes, int]:
+        """What it was made with: the map, and the size of its tables."""
+        return self._bases, self._log_rows
 
     def header(self) -> bytes:
         """Its number, the map and the size of its tables."""
@@ -169,7 +175,7 @@ class SignalModel:
 
     def begin(self) -> None:
         """Filters without weights."""
-        self._state = signal.new_state(signal.SHAPES[self.name], self.records)
+        self._state = signal.new_state(SHAPES[self.name], self.records)
 
     def code(self, mode: int, coder: CoderState, buffer: Bytes, elements: Any, start: int, stop: int) -> None:
         """See `Coded`."""
@@ -233,7 +239,7 @@ def models_for(data: Values, preset: str) -> list[BlockModel]:
     if int(data.max()) < 8:
         return [
             *models,
-            NucleotideModel(nucleotide.find_bases(data), min(max(len(data).bit_length() + 1, 12), 22)),
+            NucleotideModel(find_bases(data), min(max(len(data).bit_length() + 1, 12), 22)),
         ]
     if _smooth(data.view(np.int8).astype(np.int32), 256):
         models.append(SignalModel(_SAMPLES8))

@@ -51,18 +51,45 @@ def train(weights: Any, inputs: Any, error: Integer) -> None:
         weights[i] += np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(0x2000)) >> np.int32(14))
 
 
+#: An adaptive probability of one half that was never used.
+HALF = 1 << 30
+_MOST_WEIGHT = np.int32((1 << 20) - 1)
+
+
+@njit(cache=True, _nrt=False)
+def dot32(weights: Any, inputs: Any) -> Integer:
+    """The sum of products of int32 weights below 2**20 and inputs below 2**10, over 256."""
+    total = np.int32(0)
+    for i in range(inputs.shape[0]):
+        total = np.int32(total + np.int32(np.int32(weights[i] * inputs[i]) >> np.int32(8)))
+    return np.int64(total)
+
+
+@njit(cache=True, _nrt=False)
+def train32(weights: Any, inputs: Any, error: Integer) -> None:
+    """weights += inputs * error / 2**14, within +-2**20, for |inputs| < 2**10 and |error| < 2**20."""
+    step = np.int32(error)
+    for i in range(inputs.shape[0]):
+        w = np.int32(
+            weights[i] + np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(0x2000)) >> np.int32(14))
+        )
+        weights[i] = min(max(w, -_MOST_WEIGHT), _MOST_WEIGHT)
+
+
 def _touch(table: Any, at: Any) -> None:
     """Nothing: caches are compiled code's concern."""
 
 
 @intrinsic
 def _prefetch(context: Any, table: Any, at: Any) -> Any:
-    """Ask for the cache line of table[at], a one-dimensional array's element, without waiting for it."""
+    """Ask for the cache line of table[at], a number or a row of a C-ordered table, without waiting for it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         byte = ir.IntType(8).as_pointer()
-        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+        stride = builder.extract_value(array.strides, 0)
+        start = builder.bitcast(array.data, byte)
+        address = builder.gep(start, [builder.mul(arguments[1], stride)])
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")

@@ -11,9 +11,9 @@ _HEADER = struct.Struct("<BBBB")
 SETTINGS_BYTES = _HEADER.size
 
 #: name -> (most memory for buckets in MiB, contexts, doubts, runs)
-PRESETS = {"fast": (64, 10, False, False), "default": (256, 18, False, False), "max": (512, 18, True, True)}
+PRESETS = {"fast": (64, 10, False, False), "default": (256, 18, False, False), "max": (512, 34, True, True)}
 #: Contexts that the general model knows.
-MIN_CONTEXTS, MAX_CONTEXTS = 6, 18
+MIN_CONTEXTS, MAX_CONTEXTS = 7, 34
 _DOUBTS, _RUNS = 64, 128
 
 
@@ -29,7 +29,8 @@ class MixerSettings:
 
     `buckets` of 16 bytes each, `history` bytes, `runs` of 4 bytes each. Each of `contexts` gives one input;
     another one where `with_doubts` (what it says where it has seen one kind of bit alone), and another one
-    where `with_runs` (the byte that followed last).
+    where `with_runs` (the byte that followed last). Doubts are the largest preset's, which also has all sets of
+    weights, and counters that no history stands between.
     """
 
     buckets: int
@@ -38,6 +39,16 @@ class MixerSettings:
     contexts: int
     with_doubts: bool = False
     with_runs: bool = False
+
+    @property
+    def sets(self) -> int:
+        """Sets of weights in the first layer."""
+        return 12 if self.with_doubts else 6
+
+    @property
+    def directs(self) -> int:
+        """Contexts that have counters of their own."""
+        return 4 if self.with_doubts else 0
 
     def header(self) -> bytes:
         """Four bytes."""
@@ -52,9 +63,9 @@ class MixerSettings:
                 f"a literal header of {len(header)} bytes, expected {SETTINGS_BYTES}; the archive is damaged"
             )
         buckets, history, runs, mixed = _HEADER.unpack(header)
-        settings = cls(buckets, history, runs, mixed & 31, bool(mixed & _DOUBTS), bool(mixed & _RUNS))
+        settings = cls(buckets, history, runs, mixed & 63, bool(mixed & _DOUBTS), bool(mixed & _RUNS))
         sizes = 10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24
-        if mixed & 32 or not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
+        if not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
 

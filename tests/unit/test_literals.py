@@ -216,7 +216,7 @@ def test_settings_survive_their_header() -> None:
             settings = MixerSettings.for_block(n, preset)
             assert MixerSettings.from_header(settings.header()) == settings
             assert 16 << settings.buckets <= memory << 20
-    for damaged in (b"\xff\xff\xff\xff", bytes([20, 20, 20, 18 + 32]), bytes([20, 20, 20, 19])):
+    for damaged in (b"\xff\xff\xff\xff", bytes([20, 20, 20, 35]), bytes([20, 20, 20, 6])):
         with pytest.raises(ArchiveError, match="damaged"):
             MixerSettings.from_header(damaged)
 

@@ -1,0 +1,87 @@
+"""Each prediction as an expert: a logistic distribution around it, at two estimates of its error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ktray.literals.fixed import STRETCH, Integer, exp_fixed
+
+SCALES = 2
+RING = 8192  # of the latest errors: more than twice the longest row
+_Z_LIMIT = 24  # the table of the logistic function ends there, in steps of 1/32
+
+
+def _logistic_table() -> NDArray[np.int64]:
+    """1 / (1 + exp(-z)) with 30 fractional bits, z in steps of 1/32."""
+    one, values = 1 << 96, []
+    for i in range(_Z_LIMIT * 32 + 2):
+        e = exp_fixed(i, 32)
+        values.append((e << 30) // (one + e))
+    upper = np.array(values, dtype=np.int64)
+    return np.concatenate([(1 << 30) - upper[-2:0:-1], upper])
+
+
+_LOGISTIC = _logistic_table()
+_LOG2 = np.array([max(n, 1).bit_length() - 1 for n in range(256)], dtype=np.int64)
+_MIDDLE = _Z_LIMIT * 32
+
+
+@njit(cache=True, _nrt=False)
+def distribution(difference: Integer, inverse: Integer) -> Integer:
+    """The logistic function of difference / scale, 30 fractional bits; `inverse` is 1.42 * 2**26 / mean
+    error.
+    """
+    z = (difference * inverse) >> 10
+    z = min(max(z, -(23 << 16)), 23 << 16)
+    i = (z >> 11) + _MIDDLE
+    return _LOGISTIC[i] + (((_LOGISTIC[i + 1] - _LOGISTIC[i]) * (z & 2047)) >> 11)
+
+
+@njit(cache=True, _nrt=False)
+def log2(value: Integer) -> Integer:
+    bits = 0
+    while value > 255:
+        value >>= 8
+        bits += 8
+    return bits + _LOG2[value]
+
+
+@njit(cache=True, _nrt=False)
+def errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> Integer:
+    """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0
+    unknown.
+    """
+    if t - period - 2 < start:
+        return 0
+    total, rows = 0, 0
+    for k in range(1, 3):
+        at = t - k * period
+        if at - 2 >= start:
+            rows += 1
+            total += errors[at & (RING - 1)] * 3 + errors[(at + 1) & (RING - 1)] * 2
+            total += errors[(at - 1) & (RING - 1)] * 2 + errors[(at + 2) & (RING - 1)]
+    total = total // rows // 32 + 1
+    octave = log2(total)
+    return 1 + min(2 * octave + ((total >> max(octave - 1, 0)) & 1), 30)
+
+
+@njit(cache=True, _nrt=False)
+def expert_inputs(b: Integer, x: Any, extra: Integer, difference: Integer, centre: Any, edge: Any, calibration: Any, cells: Any, experts: Integer) -> None:  # fmt: skip  # noqa: E501
+    """Two inputs an expert and scale: the probability that the sample is in the upper half, plain and
+    calibrated.
+    """
+    for e in range(experts):
+        for k in range(SCALES):
+            j = e * SCALES + k
+            middle = distribution(difference - centre[e], edge[j, 0])
+            edge[j, 3] = middle
+            p = ((edge[j, 2] - middle + extra + 1) << 12) // (edge[j, 2] - edge[j, 1] + 2 * extra + 2)
+            logit = np.int64(STRETCH[min(max(p, 0), 4095)])
+            x[2 * j] = logit >> 1
+            cells[j, 0] = j * 16 + min(log2((edge[j, 4] >> b) + 1), 15)
+            cells[j, 1] = (logit + 2112) >> 7
+            x[2 * j + 1] = STRETCH[np.int64(calibration[cells[j, 0], cells[j, 1]]) >> 19] >> 1

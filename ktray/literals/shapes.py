@@ -1,0 +1,77 @@
+"""Shapes of the signal model, one a kind of samples: which filters, which stages, how fast they learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Lags of regressors from an earlier row of a record: `row(1, d)` is d samples before the same column one
+#: row above.
+ROW = 10_000
+CONSTANT = 0
+
+
+def row(rows: int, lag: int) -> int:
+    """The lag of the sample `rows` rows above and `lag` columns before (after, where negative, down to
+    -99).
+    """
+    return ROW * rows + 100 + lag
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Least squares over `lags`, fading at the rate 2**-fade a sample; `per_row`: one for each row of a
+    record.
+    """
+
+    lags: tuple[int, ...]
+    fade: int
+    per_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A model's parts. `bits` a sample; `modular`: numbers modulo 2**bits; `stages`: (order, step in
+    2**-16); `blend`: fade of the least squares over all predictions; `rate` of the mixers; `fades` of the
+    two error estimates, and their `floor`.
+    """
+
+    bits: int
+    filters: tuple[Filter, ...]
+    stages: tuple[tuple[int, int], ...]
+    blend: int
+    rate: int
+    fades: tuple[int, int] = (3, 6)
+    floor: int = 8
+    modular: bool = False
+
+
+def _last(n: int) -> tuple[int, ...]:
+    return tuple(range(1, n + 1))
+
+
+SHAPES = {
+    "samples16": Shape(
+        bits=16,
+        filters=(Filter(_last(20), 8), Filter(_last(32), 10), Filter(_last(32), 9), Filter(_last(12), 7)),
+        stages=((256, 2000), (32, 2000), (16, 2000)),
+        blend=7,
+        rate=1500,
+        floor=16,
+    ),
+    "samples8": Shape(
+        bits=8,
+        filters=(Filter(_last(32), 10), Filter(_last(20), 8), Filter(_last(12), 7)),
+        stages=((256, 300), (32, 300), (16, 500)),
+        blend=8,
+        rate=2000,
+    ),
+    "records": Shape(
+        bits=8,
+        filters=(Filter((CONSTANT, *_last(8)), 10, per_row=True), Filter(_last(16), 11)),
+        stages=((256, 300), (32, 300), (16, 500)),
+        blend=9,
+        rate=1200,
+        fades=(4, 7),
+        modular=True,
+    ),
+}
