@@ -49,7 +49,7 @@ _INPUTS = (N_INPUTS + 2 * COUNT + 1 + 15) // 16 * 16
 _CASE_CELLS = 1 << 16
 _CASES = 6
 _SETS = 3
-_RATE2 = 400  # of the second layer
+_RATE2 = 800  # of the second layer
 _RATE_EXTRA = 600_000_000  # of the first at first
 
 (_FORWARD, _INVERSE, _CASE, _RUN, _RUN_BEFORE, _BITS, _RATE, _LEARNT, _LEFT_OUT) = range(9)
@@ -68,7 +68,7 @@ _N_TABLES = len(SLOW) + len(FAST)
 def new_state(log_rows: int) -> State:
     """The model before its first symbol, with at most 2**log_rows contexts of each order."""
     scalars = np.zeros(16, dtype=np.int64)
-    scalars[[_BITS, _RATE]] = log_rows, 3000
+    scalars[[_BITS, _RATE]] = log_rows, 6000
     ramp = SQUASH[np.clip((np.arange(33) - 16) * 128, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT]
     return (
         scalars,
