@@ -33,6 +33,7 @@ from ktray.errors import ConfigError
 from ktray.job import console, launch
 from ktray.ledger import precision_joint
 from ktray.metrics import compress_metrics
+from ktray.models import DEFAULT_MODEL
 from ktray.priors import make_prior
 from ktray.progress import progress
 from ktray.proposers import check_names
@@ -67,7 +68,7 @@ class Config(CorpusConfig):
     n: int = option(1, "samples a sequence of proposers that sample")
     workers: int = option(0, "workers a stage (0: one a CPU of the cluster)")
     search: SearchSettings = option(SearchSettings(), "the symbolic searcher")
-    engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
+    engine: EngineSettings = option(EngineSettings(DEFAULT_MODEL), "the model of the vllm proposer")
     endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
     sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
     prompt: PromptSettings = option(PromptSettings(), "what models are asked")

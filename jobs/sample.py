@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from actors.encode import logged_samples, shard_log_paths
 from actors.pipeline import Progress, Task, run_tasks, verify
-from actors.propose import SPENT
+from actors.rows import SPENT
 from actors.runtime import running
 from jobs.reading import CorpusConfig
 from ktray.candidatelog import Shard, log_path, shards_of
@@ -33,6 +33,7 @@ from ktray.config import nearest, option, parse, to_yaml
 from ktray.corpora.blocks import Corpus
 from ktray.errors import ConfigError
 from ktray.job import console, launch
+from ktray.models import DEFAULT_MODEL
 from ktray.programs import EXECUTABLE, Outcome
 from ktray.progress import progress
 from ktray.proposers.model import PromptSettings
@@ -62,7 +63,7 @@ class Config(CorpusConfig):
     generate_only: bool = option(False, "sample, and leave verifying to a later call")
     verify_only: bool = option(False, "verify what was only sampled; no model is loaded")
     workers: int = option(0, "CPUs to work on (0: all of the cluster)")
-    engine: EngineSettings = option(EngineSettings(), "the model of the vllm proposer")
+    engine: EngineSettings = option(EngineSettings(DEFAULT_MODEL), "the model of the vllm proposer")
     endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
     sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
     prompt: PromptSettings = option(PromptSettings(), "what models are asked")

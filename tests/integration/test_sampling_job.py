@@ -173,7 +173,7 @@ def test_compress_keeps_the_programs_that_a_model_gets_right(
     ("words", "told"),
     [
         (["--corpus", "sample", "--proposer", "search"], "does not sample"),
-        (["--corpus", "sample"], "no model given"),
+        (["--corpus", "sample", "--engine.model", ""], "no model given"),
         (["--corpus", "sample", "--engine.model", "/nowhere/model"], "does not exist"),
         (["--corpus", "sample", "--engine.model", "m", "--prompts", "pyhton"], "did you mean 'python'"),
         (["--corpus", "sample", "--engine.model", "m", "--temperatures", "warm"], "expected numbers"),

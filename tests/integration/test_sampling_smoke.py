@@ -39,6 +39,7 @@ def test_sample_and_passk(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert group["last"]["k"] == 4
     assert group["last"]["pass"] == sampled["series"][0]["solved_sequences"] / 16
     assert (tmp_path / "study" / "pass-sample.png").exists()
+    assert (tmp_path / "study" / "prefixes.png").exists()
 
 
 def test_compress_with_a_model(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,5 +53,15 @@ def test_compress_with_a_model(model: Path, tmp_path: Path, capsys: pytest.Captu
     )
     metrics = job(capsys, compress.main, *smoke, "--out", tmp_path / "a.kt")
     assert sum(metrics["chosen"].values()) == metrics["sequences"] == 16
+    restored = job(capsys, decompress.main, tmp_path / "a.kt", "--out", tmp_path / "restored")
+    assert restored["sha256"] == metrics["sha256"]
+
+
+def test_the_model_that_ships_is_asked_where_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = ("--corpus", "synthetic", "--seed", 5, "--limit", "24seq", "--proposers", "vllm,literal", "--n", 2)
+    metrics = job(capsys, compress.main, *drawn, "--run", tmp_path / "run", "--out", tmp_path / "a.kt")
+    assert metrics["correct_programs"] > 0
     restored = job(capsys, decompress.main, tmp_path / "a.kt", "--out", tmp_path / "restored")
     assert restored["sha256"] == metrics["sha256"]
