@@ -168,16 +168,17 @@ def steady_rate(rows: Sequence[dict[str, Any]], replicas: int) -> float:
     A row has `tokens`, and `began` and `ended` in seconds; its tokens are spread evenly between. Raises
     ValueError where the replicas never worked at the same time.
     """
-    begin = sorted(row["began"] for row in rows)[min(replicas, len(rows)) - 1]
-    end = sorted(row["ended"] for row in rows)[-min(replicas, len(rows))]
+    begin: float = sorted(row["began"] for row in rows)[min(replicas, len(rows)) - 1]
+    end: float = sorted(row["ended"] for row in rows)[-min(replicas, len(rows))]
     if end <= begin:
         raise ValueError(f"{replicas} replicas never worked at the same time; give them more shards")
 
     def within(row: dict[str, Any]) -> float:
         shared = max(0.0, min(end, row["ended"]) - max(begin, row["began"]))
-        return float(row["tokens"]) * shared / (row["ended"] - row["began"])
+        tokens: float = row["tokens"] * shared / (row["ended"] - row["began"])
+        return tokens
 
-    return sum(map(within, rows)) / float(end - begin)
+    return sum(map(within, rows)) / (end - begin)
 
 
 def _ratios(speeds: dict[str, list[Speed]]) -> dict[str, float]:

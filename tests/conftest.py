@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +36,7 @@ HEAVY = (
     "test_seqcoder_training.py",
     "test_literals.py",
 )
-_COMPILING_SECONDS = 600.0
+_COMPILING_SECONDS = 900.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,19 +53,32 @@ def published() -> Path:
     return PUBLISHED
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Where several processes share the tests: compile the kernels of a fresh clone once, each kind in one of
     them, before anything starts that would compile them again in each of its own processes."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    shared = _shared(session)
+    if shared is None:
         return
-    shared = tmp_path_factory.getbasetemp().parent
+    shared.mkdir(exist_ok=True)
     for compile_kind in (_compile_searcher, _compile_literals):
         _once(shared / f"{compile_kind.__name__}.begun", compile_kind)
     deadline = time.monotonic() + _COMPILING_SECONDS
-    while len(list(shared.glob("_compile_*.ended"))) < 2:
-        assert time.monotonic() < deadline, "the process that compiles kernels beside this one died"
+    while len(list(shared.glob("*.ended"))) < 2:
+        if time.monotonic() > deadline:
+            raise pytest.UsageError("the process that compiles kernels beside this one died")
         time.sleep(0.1)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove what told the processes of each other."""
+    if (shared := _shared(session)) is not None:
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _shared(session: pytest.Session) -> Path | None:
+    """Return the folder that the processes of this run share, None where there is only one."""
+    worker = getattr(session.config, "workerinput", None)
+    return None if worker is None else Path(tempfile.gettempdir()) / f"ktray-tests-{worker['testrunuid']}"
 
 
 def _once(claim: Path, compile_kind: Callable[[], None]) -> None:
