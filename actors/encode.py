@@ -15,8 +15,9 @@ from ktray.candidatelog import LogFile, Shard, ids_hash, log_path, read_log, sha
 from ktray.commit import committed
 from ktray.errors import PipelineError
 from ktray.priors import make_prior
+from ktray.proposers.search import Improver
 from ktray.rundir import write_json
-from ktray.solve import SolvedBlock, solve_block
+from ktray.solve import SETTLED, SolvedBlock, solve_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class EncodePlan:
     prior: str
     prior_settings: dict[str, Any]
 
+    @property
+    def improves(self) -> bool:
+        """Whether programs of other proposers than the searcher are made shorter: under its exact prices only."""
+        return self.prior == "adaptive" and any(
+            folder.split("-")[0] not in SETTLED for folder, _ in self.logs
+        )
+
     def encoded_path(self, number: int) -> Path:
         """Return where the encoded block lies; its report and solutions lie beside it."""
         return Path(self.out) / f"{number:06d}.block"
@@ -43,6 +51,7 @@ class EncodeActor:
     def __init__(self, plan: EncodePlan) -> None:
         self._plan = plan
         self._prior = make_prior(plan.prior, **plan.prior_settings)
+        self._improve = Improver() if plan.improves else None
 
     def __call__(self, row: pa.Table) -> pa.Table:
         number = row["block"][0].as_py()
@@ -61,7 +70,7 @@ class EncodeActor:
             for log in _shard_logs(Path(self._plan.log), proposer, shard, samples, ids)
         ]
         samples = max((n for _, n in self._plan.logs), default=0)
-        return solve_block(block, ids, logs, samples, self._prior)
+        return solve_block(block, ids, logs, samples, self._prior, self._improve)
 
 
 def _shard_logs(root: Path, proposer: str, shard: Shard, samples: int, ids: list[str]) -> list[LogFile]:

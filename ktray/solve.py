@@ -6,7 +6,7 @@ A pure function of block, logs and prior: the same log gives the same bytes, on 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +21,14 @@ from ktray.errors import PipelineError
 from ktray.ledger import PaperTally, gzip_bits, tally_outcomes, tally_sequences
 from ktray.ports import Prior
 from ktray.programs import Language, Outcome, Program
-from ktray.reduce import Choice, Correct, reduce_block
+from ktray.reduce import Choice, Correct, merge, reduce_block
+
+#: Makes a program that gives the values of one that is right or nearly so; None where it cannot.
+Improve = Callable[[Program, NDArray[np.uint8]], Program | None]
+
+#: Proposers whose programs come as short as they can be made; wrong programs that are tried a sequence.
+SETTLED = frozenset({"search", "dsl2"})
+NEAR_MISSES = 4
 
 SOLUTIONS = pa.schema(
     [
@@ -72,25 +79,61 @@ class SolvedBlock:
 
 
 def solve_block(
-    block: CorpusBlock, ids: Sequence[str], logs: Iterable[LogFile], samples: int, prior: Prior
+    block: CorpusBlock,
+    ids: Sequence[str],
+    logs: Iterable[LogFile],
+    samples: int,
+    prior: Prior,
+    improve: Improve | None = None,
 ) -> SolvedBlock:
     """Reduce a block's logs under `prior` and encode it.
 
     `ids` are the block's sequence ids, read only where there are logs. Samples with an index of `samples`
-    or more are passed over. Raises PipelineError for a candidate of a sequence that is not the block's.
+    or more are passed over. The archive may hold what `improve` makes of candidates, the paper ledger counts
+    the candidates alone. Raises PipelineError for a candidate of a sequence that is not the block's.
     """
     number = {sequence_id: i for i, sequence_id in enumerate(ids)}
     candidates: list[Correct] = []
+    near: list[Correct] = []
     outcomes: Counter[str] = Counter()
     for log in logs:
         outcomes.update(_outcomes(log.table, samples))
         candidates.extend(_correct(log.table, samples, number))
+        near.extend(_near(log.table, samples, number) if improve else ())
     programs = [candidate.program for candidate in candidates]
     archived = reduce_block(candidates, prior.prices(programs))
     published = reduce_block(candidates, prior.published_bits(programs))
+    if improve is not None:
+        improved = _improved(block, archived, near, improve)
+        prices = prior.prices([candidate.program for candidate in improved])
+        archived = merge([archived, reduce_block(improved, prices)])
     encoded = encode_block(block, _worth_coding(block, archived), prior)
     report = _report(block, encoded, archived, published, outcomes)
     return SolvedBlock(encoded, _solutions_table(archived, published, encoded.as_program), report)
+
+
+def _improved(
+    block: CorpusBlock, archived: dict[int, Choice], near: Sequence[Correct], improve: Improve
+) -> list[Correct]:
+    """Return what `improve` makes of each sequence's cheapest program, or of its first wrong ones without any."""
+    todo = [
+        Correct(i, choice.proposer, choice.program)
+        for i, choice in archived.items()
+        if choice.proposer not in SETTLED
+    ]
+    tried = Counter[int]()
+    for candidate in near:
+        if candidate.sequence not in archived and tried[candidate.sequence] < NEAR_MISSES:
+            tried[candidate.sequence] += 1
+            todo.append(candidate)
+    ends = np.cumsum(block.lengths)
+    made = []
+    for candidate in todo:
+        i = candidate.sequence
+        program = improve(candidate.program, block.values[ends[i] - block.lengths[i] : ends[i]])
+        if program is not None:
+            made.append(Correct(i, candidate.proposer, program))
+    return made
 
 
 def _outcomes(table: pa.Table, samples: int) -> Iterable[str]:
@@ -100,7 +143,19 @@ def _outcomes(table: pa.Table, samples: int) -> Iterable[str]:
 
 
 def _correct(table: pa.Table, samples: int, number: dict[str, int]) -> Iterable[Correct]:
-    rows = correct_only(table, samples).select(["sequence_id", "proposer", "language", "program"])
+    return _named(correct_only(table, samples), number)
+
+
+def _near(table: pa.Table, samples: int, number: dict[str, int]) -> Iterable[Correct]:
+    """Yield the candidates that ran and gave something else, as if they were right."""
+    compute = pa.compute
+    wrong = compute.equal(table["outcome"], Outcome.WRONG_OUTPUT.value)
+    mask = compute.and_(wrong, compute.less(table["sample_index"], samples))
+    return _named(table.filter(mask), number)
+
+
+def _named(table: pa.Table, number: dict[str, int]) -> Iterable[Correct]:
+    rows = table.select(["sequence_id", "proposer", "language", "program"])
     for row in rows.to_pylist():
         if row["sequence_id"] not in number:
             raise PipelineError(

@@ -120,6 +120,7 @@ class AdaptivePrior:
             return outside_price(program)
         if self._desk is None:
             self._desk = Desk(self._counts)
+        self._desk.bits[:] = 0.0  # so that no sum depends on what was priced before
         lines = self._desk.read(program.text)
         if (
             lines > 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ktray.dsl.program import DslProgram, Ref
 from ktray.proposers.search.graph import Graph, emit, emit_fold
 from ktray.proposers.search.parse import PROGRESSION
-from ktray.proposers.search.relations import (
+from ktray.proposers.search.relations.kinds import (
     OP,
     R_ADD,
     R_ADD_LISTS,

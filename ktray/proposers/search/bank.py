@@ -9,7 +9,7 @@ import numpy as np
 from ktray.dsl.program import Call, Ref
 from ktray.proposers.search.arrays import Ints
 from ktray.proposers.search.oneop import WAY, all_ways
-from ktray.proposers.search.relations import (
+from ktray.proposers.search.relations.kinds import (
     R_ADD,
     R_ADD_LISTS,
     R_BETWEEN,
@@ -47,7 +47,7 @@ _WITH_TWO = {R_SUBSTITUTE: "substitute", R_BETWEEN: "get_subsequence_between_ind
 
 
 def call_of(op: int, source: int, a: int, b: int, second: int = -1) -> Call:
-    """Return the call of an operation (of `relations`) on list `source`, its parameters a and b."""
+    """Return the call of an operation (of `relations.kinds`) on list `source`, its parameters a and b."""
     if op in _PLAIN:
         return Call(_PLAIN[op], (Ref(source),))
     if op in _WITH_ONE:

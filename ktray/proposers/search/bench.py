@@ -1,7 +1,11 @@
-"""Measures the searcher: `python -m ktray.proposers.search.bench --input F.jsonl.gz --limit 300 --seed 1`.
+"""Measures the searcher:
 
-Prints the rate under the prior that is searched for, how it compares with given programs, sequences a second by
-length, where the time goes, and, with `--curve`, the rate against seconds. CPU time of one core.
+    python -m ktray.proposers.search.bench --input F.jsonl.gz --limit 300 --seed 1 --prior adaptive
+    python -m ktray.proposers.search.bench --fresh 2026 --limit 1000 --prior uniform --curve
+
+Sequences are drawn from a file of pairs, or made by the published sampler under a seed of one's own. Prints the
+rate under the prior that is searched for, how often what is found is no longer than the given programs, sequences a
+second by length, where the time goes, and, with `--curve`, the rate against seconds. CPU time of one core.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ktray.corpora.synthetic import SamplerSettings, sample_columns
+from ktray.dsl.encoded import decode_program
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.priors import make_prior
@@ -25,16 +31,23 @@ from ktray.proposers.search.proposer import SearchProposer, SearchSettings
 from ktray.sequences import Values
 
 #: Budgets (seconds for 64 elements) of the curve.
-CURVE = (0.01, 0.03, 0.1, 0.3, 1.0)
+CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 #: Modules whose share of the time is told: file name and what it does.
 PARTS = {
-    "weave.py": "structures",
+    "beam.py": "structures",
+    "vary.py": "structures varied",
+    "aligned.py": "relations",
     "derive.py": "relations",
     "glance.py": "quick prices",
     "assemble.py": "writing",
     "minimise.py": "minimising",
-    "prior.py": "exact prices",
+    "polish.py": "polishing",
+    "moves.py": "polishing",
+    "spine.py": "polishing",
+    "bank.py": "polishing",
+    "desk.py": "exact prices",
+    "canonical.py": "exact prices",
 }
 
 
@@ -67,6 +80,15 @@ def read_sample(path: Path, limit: int, seed: int) -> Sample:
     for number in np.random.default_rng(seed).permutation(len(rows))[:limit].tolist():
         sample.values.append(sequence_values(rows[number], str(number)))
         sample.texts.append(rows[number].get("program"))
+    return sample
+
+
+def fresh_sample(seed: int, count: int) -> Sample:
+    """Return `count` sequences of the published sampler under `seed`, with its programs."""
+    sample = Sample()
+    for encoded, values in sample_columns(SamplerSettings(), seed, 0, count).rows():
+        sample.values.append(values)
+        sample.texts.append(to_text(decode_program(encoded.tolist())))
     return sample
 
 
@@ -141,29 +163,43 @@ def profile(sample: Sample, settings: SearchSettings) -> None:
 
 
 def curve(sample: Sample, prior: str) -> None:
-    """Print the rate for each budget."""
+    """Print the rate for each budget, and how often what is found is no longer than the given programs."""
+    texts = [text for text in sample.texts if text]
+    given = published_bits(prior, texts) if len(texts) == len(sample.texts) else None
     for seconds in CURVE:
         found = find_all(sample, SearchSettings(seconds=seconds, prior=prior))
         rate = (1 + np.minimum(found.bits, sample.raw)).sum() / sample.raw.sum()
+        share = "" if given is None else f"  no longer {(found.bits <= given + 1e-4).mean():.4f}"
         print(
-            f"search.seconds {seconds:5.2f}: rate {rate:.4f}  {1000 * found.seconds.mean():7.2f} ms a sequence"
+            f"search.seconds {seconds:5.2f}: rate {rate:.4f}{share}"
+            f"  {1000 * found.seconds.mean():7.2f} ms a sequence"
         )
 
 
 def main() -> None:
     """Run the measurement that the command line asks for."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--input", type=Path, required=True)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    source = options.add_mutually_exclusive_group(required=True)
+    source.add_argument("--input", type=Path, help="JSONL of sequences, with programs or without")
+    source.add_argument("--fresh", type=int, help="seed of sequences made by the published sampler")
     options.add_argument("--limit", type=int, default=300, help="sequences drawn")
     options.add_argument("--seed", type=int, default=1, help="seed of the draw")
     options.add_argument("--prior", default="uniform")
     options.add_argument("--seconds", type=float, default=SearchSettings().seconds)
     options.add_argument("--curve", action="store_true", help="the rate for several budgets too")
+    options.add_argument("--no-profile", action="store_true", help="do not tell where the time goes")
     given = options.parse_args()
-    sample = read_sample(given.input, given.limit, given.seed)
+    sample = (
+        fresh_sample(given.fresh, given.limit)
+        if given.input is None
+        else read_sample(given.input, given.limit, given.seed)
+    )
     settings = SearchSettings(seconds=given.seconds, prior=given.prior)
     report(sample, find_all(sample, settings), given.prior)
-    profile(sample, settings)
+    if not given.no_profile:
+        profile(sample, settings)
     if given.curve:
         curve(sample, given.prior)
 

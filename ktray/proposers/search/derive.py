@@ -15,7 +15,8 @@ from numba import njit
 from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.costs import BACK, SPLIT
 from ktray.proposers.search.parse import parse
-from ktray.proposers.search.relations import (
+from ktray.proposers.search.relations import LOOKS
+from ktray.proposers.search.relations.kinds import (
     COLUMNS,
     OP,
     R_FILTER,
@@ -27,13 +28,8 @@ from ktray.proposers.search.relations import (
     T1,
     U0,
     U1,
-    aligned,
-    chosen,
-    extremes,
-    pairwise,
-    periods,
-    turned,
 )
+from ktray.proposers.search.relations.rows import Scene
 
 MAX_TAKEN = 48
 MAX_ROWS = 4096
@@ -324,11 +320,10 @@ class Deriver:
     def _survey(self, text: Ints) -> int:
         """Fill the rows with the relations that may still pay, given the parse at hand; return their number."""
         _boundaries(self.n, self.cut, self.start, self.closed, self.natural, self.base)
+        scene = Scene(text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price)
         count = 0
-        for look in (periods, pairwise, aligned, turned, chosen, extremes):
-            count = look(
-                text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price, count
-            )
+        for look in LOOKS:
+            count = look(scene, count)
         rows = self.rows[:count]
         late = (rows[:, T0] < rows[:, S0]) & (self.stop[rows[:, S0]] == self.stop[rows[:, T0]])
         self.price[:count] += self.costs[BACK] * (late & (rows[:, OP] != SAME))

@@ -1,7 +1,7 @@
 """Which operation makes one list from others: every way over the lists of a bank, found by trying all.
 
 Lists stand one after another in `cells`; list i is cells[begin[i]:begin[i + 1]]. A way is a row of `WAY` integers:
-operation (of `relations`), source, two parameters, second source or -1.
+operation (of `relations.kinds`), source, two parameters, second source or -1.
 """
 
 # numba compiles loops, not generators.
@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 
 from ktray.proposers.search.arrays import Ints
-from ktray.proposers.search.relations import (
+from ktray.proposers.search.relations import modulo_run, passes
+from ktray.proposers.search.relations.kinds import (
     R_ADD,
     R_ADD_LISTS,
     R_BETWEEN,
@@ -27,8 +28,6 @@ from ktray.proposers.search.relations import (
     R_REVERSE,
     R_SCAN,
     R_SUBSTITUTE,
-    modulo_run,
-    passes,
 )
 
 #: Columns of a way.
@@ -243,10 +242,10 @@ def ways_of_pairs(cells: Ints, begin: Ints, live: Ints, t: int, size: int, ways:
             continue
         for second in live:
             shorter = min(n, begin[second + 1] - begin[second])
-            if shorter < size or first == second or begin[first] == t or begin[second] == t:
+            if shorter < size or begin[first] == t or begin[second] == t:
                 continue
             for op in range(3):
-                if op == 0 and second < first:
+                if (second < first and op == 0) or (second == first and op > 0):
                     continue
                 if (op == 2 or shorter == size) and _paired(
                     cells, begin[first], begin[second], shorter, t, size, op

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,16 +12,12 @@ from ktray.dsl.interpreter import interpret
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import DslProgram
 from ktray.errors import ConfigError
-from ktray.priors.adaptive.block import cheapest
-from ktray.priors.adaptive.counts import shipped_counts
-from ktray.priors.adaptive.desk import Desk
-from ktray.priors.adaptive.flat import flatten
-from ktray.priors.canonical import variants
 from ktray.programs import Candidate, CandidateKey, Language, Program
 from ktray.proposers.search.assemble import assemble, assemble_fold
 from ktray.proposers.search.costs import Prices, cost_vector, guiding_prices, learned_prices, uniform_prices
 from ktray.proposers.search.minimise import minimise, program_bits
 from ktray.proposers.search.polish import polish
+from ktray.proposers.search.quotes import Quotes
 from ktray.proposers.search.solve import Plan, search
 from ktray.sequences import KtSequence, Values
 
@@ -73,18 +68,6 @@ class SearchSettings:
     def prices(self) -> str:
         """Return the name of the prices that are looked for first."""
         return _SERVING[self.prior]
-
-
-class Quotes:
-    """The exact prices of the adaptive prior under the shipped counts."""
-
-    def __init__(self) -> None:
-        self._desk = Desk(shipped_counts())
-
-    def __call__(self, program: DslProgram) -> float:
-        """Return the bits of a program in its cheapest form; inf where the prior cannot code it."""
-        chosen = cheapest(self._desk, [flat for flat in map(flatten, variants(program)) if flat is not None])
-        return chosen[0] if chosen else math.inf
 
 
 def shortest(plans: Sequence[Plan], prices: Prices, quotes: Quotes) -> tuple[DslProgram, float]:

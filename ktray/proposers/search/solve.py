@@ -15,7 +15,7 @@ from ktray.proposers.search.costs import LEAST, LITERAL_ELEMENT
 from ktray.proposers.search.derive import Deriver
 from ktray.proposers.search.glance import glance
 from ktray.proposers.search.parse import INF, LITERAL, TARGET
-from ktray.proposers.search.relations import COLUMNS
+from ktray.proposers.search.relations.kinds import COLUMNS
 from ktray.proposers.search.vary import refine
 from ktray.proposers.search.weave import MAX_DEPTH, hidden, streams, weaves
 

@@ -16,6 +16,9 @@ from ktray.proposers.search.bank import Bank
 from ktray.proposers.search.costs import Prices
 from ktray.proposers.search.graph import refs
 
+#: Longest constant that is usual, and what a longer one costs more in bits.
+MOST, LONGER = 25, 9.0
+
 MERGES = ("concatenate", "interleave")
 
 
@@ -49,7 +52,12 @@ class Spine:
 
     def depends(self, item: int, on: int) -> bool:
         """Tell whether making `item` takes list `on`."""
-        return item == on or any(self.depends(source, on) for source in refs(self.made[item]))
+        return depends(self.made, item, on)
+
+
+def depends(made: Mapping[int, Call], item: int, on: int | None) -> bool:
+    """Tell whether making `item` takes list `on`; a list that is not made yet takes none."""
+    return item == on or (item in made and any(depends(made, source, on) for source in refs(made[item])))
 
 
 def spine_of(program: DslProgram, made: list[Ints], bank: Bank) -> Spine:
@@ -114,7 +122,8 @@ def guess(spine: Spine, prices: Prices) -> float:
 def call_guess(call: Call, prices: Prices) -> float:
     """Return about what one line costs in bits."""
     literal = next((len(arg) for arg in call.args if isinstance(arg, tuple)), 0)
-    return prices.lines[call.op] + prices.element * literal
+    far = call.op == "repeat_num" and isinstance(call.args[0], int) and call.args[0] > MOST
+    return prices.lines[call.op] + prices.element * literal + (LONGER if far else 0.0)
 
 
 def leaf(values: Ints) -> Call | None:
