@@ -60,7 +60,18 @@ def test_compress_with_a_model(model: Path, tmp_path: Path, capsys: pytest.Captu
 def test_the_model_that_ships_is_asked_where_none_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drawn = ("--corpus", "synthetic", "--seed", 5, "--limit", "24seq", "--proposers", "vllm,literal", "--n", 2)
+    drawn = (
+        "--corpus",
+        "synthetic",
+        "--seed",
+        5,
+        "--limit",
+        "24seq",
+        "--proposers",
+        "vllm,literal",
+        "--n",
+        2,
+    )
     metrics = job(capsys, compress.main, *drawn, "--run", tmp_path / "run", "--out", tmp_path / "a.kt")
     assert metrics["correct_programs"] > 0
     restored = job(capsys, decompress.main, tmp_path / "a.kt", "--out", tmp_path / "restored")
