@@ -9,6 +9,8 @@ from ktray.errors import ConfigError
 
 #: Files up to this size enter the identity whole, larger ones (weights) with their size and both ends.
 _WHOLE = 1 << 20
+#: What is written about a model changes nothing that it says.
+_CARD = ".md"
 
 
 def model_identity(model: str, revision: str = "") -> str:
@@ -28,7 +30,7 @@ def model_identity(model: str, revision: str = "") -> str:
 
 def _digest(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=4)
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+    for file in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != _CARD):
         size = file.stat().st_size
         digest.update(f"{file.name}\0{size}\0".encode())
         with file.open("rb") as stream:

@@ -162,6 +162,7 @@ def test_a_models_identity_is_its_content(engine: Engine, tmp_path: Path) -> Non
     moved.mkdir()
     for file in engine.folder.iterdir():
         (moved / file.name).write_bytes(file.read_bytes())
+    (moved / "README.md").write_text("what the model is good for")
     assert model_identity(str(moved)) == f"tiny@{digest}"
     weights = bytearray((moved / "model.safetensors").read_bytes())
     weights[-1] ^= 1
