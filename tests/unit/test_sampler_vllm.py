@@ -77,6 +77,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=_load, initargs=(str(folder),)) as pool:
+        pool.submit(int).result()  # the pool starts its process, and so makes the model, when first asked
         yield Engine(pool, folder)
 
 
