@@ -8,6 +8,7 @@ It runs `jobs.compress` and `jobs.decompress` as anybody would, and prints their
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import lzma
 import shlex
@@ -63,7 +64,7 @@ def run(config: Config) -> dict[str, Any]:
     config.folder.mkdir(parents=True, exist_ok=True)
     what = ["--config", str(config.compress_config), "--corpus", config.corpus]
     what += ["--limit", config.limit] if config.limit else []
-    where = ["--out", str(archive), "--run", str(config.folder / "run"), "--json"]
+    where = ["--out", str(archive), "--run", str(config.folder / _run_name(config)), "--json"]
     compressed = _job("compress", [*what, *where])
     decompressed = _job("decompress", [str(archive), "--out", str(restored), "--json"])
     parts = _parts(config)
@@ -76,6 +77,14 @@ def run(config: Config) -> dict[str, Any]:
     metrics = {"parts": rows, "archive_rate": compressed["archive_rate"], "sha256": decompressed["sha256"]}
     write_json(config.folder / "metrics.json", {**metrics, "identical": identical})
     return {**metrics, "identical": identical}
+
+
+def _run_name(config: Config) -> str:
+    """Return a name of the run's folder that changes with what the run depends on, so that `make run` works after
+    a change of the configs too, and the same run goes on where it was stopped."""
+    settings = config.compress_config.read_bytes() if config.compress_config.is_file() else b""
+    what = f"{config.corpus} {config.limit} ".encode() + settings
+    return "run-" + hashlib.blake2b(what, digest_size=4).hexdigest()
 
 
 def _job(name: str, arguments: list[str]) -> dict[str, Any]:
