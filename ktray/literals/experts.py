@@ -43,6 +43,7 @@ def distribution(difference: Integer, inverse: Integer) -> Integer:
 
 @njit(cache=True, _nrt=False)
 def log2(value: Integer) -> Integer:
+    """Return the whole part of a value's base-2 logarithm, in bits; 0 for 0."""
     bits = 0
     while value > 255:
         value >>= 8
