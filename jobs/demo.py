@@ -7,19 +7,16 @@ It runs `jobs.compress` and `jobs.decompress` as anybody would, and prints their
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import lzma
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zstandard
 from rich.console import Console
 from rich.table import Table
 
@@ -27,14 +24,12 @@ from ktray.config import option
 from ktray.corpora import open_corpus, restore
 from ktray.errors import PipelineError
 from ktray.job import console, launch
+from ktray.peers import peer
 from ktray.rundir import write_json
 
 #: What the sample's parts are compared with: the element bytes of a part, at the strongest usual setting.
-_PEERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip -9": lambda data: gzip.compress(data, 9, mtime=0),
-    "xz -9e": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
-    "zstd -19": lambda data: zstandard.ZstdCompressor(level=19).compress(data),
-}
+_PEERS = tuple(peer(name) for name in ("gzip", "xz", "zstd"))
+_TITLES = tuple(each.title for each in _PEERS)
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def _compare(restored: bytes, parts: dict[str, Part]) -> dict[str, bool]:
 
 def _rates(part: Part, compressed: dict[str, Any], name: str) -> dict[str, float]:
     own = compressed["parts"].get(name, compressed)
-    peers = {peer: 8 * len(squeeze(part.values)) / part.input_bits for peer, squeeze in _PEERS.items()}
+    peers = {each.title: 8 * len(each.compress(part.values)) / part.input_bits for each in _PEERS}
     counts = {"elements": len(part.values), "programs": own["correct_programs"]}
     return {**counts, "ktray": own["archive_rate"], **peers}
 
@@ -132,15 +127,15 @@ def _show(
     config: Config, rows: dict[str, dict[str, float]], compressed: dict[str, Any], same: dict[str, bool]
 ) -> None:
     table = Table(title=f"ktray on the {config.corpus} corpus: bits stored / bits of input")
-    for column in ("part", "elements", "programs", "ktray", *_PEERS, "restored"):
+    for column in ("part", "elements", "programs", "ktray", *_TITLES, "restored"):
         table.add_column(column, justify="left" if column in {"part", "restored"} else "right")
     verdict = {True: "identical", False: "DIFFERENT"}
     for name, row in rows.items():
-        rates = [f"{row[column]:.4f}" for column in ("ktray", *_PEERS)]
+        rates = [f"{row[column]:.4f}" for column in ("ktray", *_TITLES)]
         table.add_row(name, f"{row['elements']:,}", f"{row['programs']:,}", *rates, verdict[same[name]])
     table.add_section()
     counts = [f"{compressed[name]:,}" for name in ("elements", "correct_programs")]
-    rates = [f"{compressed['archive_rate']:.4f}", *[""] * len(_PEERS)]
+    rates = [f"{compressed['archive_rate']:.4f}", *[""] * len(_TITLES)]
     table.add_row("whole archive", *counts, *rates, verdict[all(same.values())])
     out = Console(record=True, width=110)
     out.print(table)

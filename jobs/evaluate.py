@@ -3,6 +3,7 @@
     python -m jobs.evaluate --input pairs.jsonl.gz --prior uniform          (gold programs: UPPER BOUND)
     python -m jobs.evaluate --input replies.jsonl --language python --prior raw,gzip --rows rows.jsonl
     python -m jobs.evaluate --corpus file --input text.bin --baseline gzip --chunk whole --published
+    python -m jobs.evaluate --corpus file --input text.bin --baseline gzip,xz,zstd,brotli,ppmd,zpaq --chunk whole
 
 A line of the input has `sequence` and `program` (text) or `reply` (a model's raw text).
 """
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ktray.archive import ArchiveWriter, encode_block
-from ktray.baselines import baseline_rate
+from ktray.baselines import BASELINES, baseline_rate
 from ktray.commit import committed
 from ktray.config import nearest, option
 from ktray.corpora import open_corpus
@@ -65,7 +66,9 @@ class Config:
     backoff: str = option("raw", "what an unsolved sequence costs: raw, or gzip (all of them jointly)")
     rows: Path | None = option(None, "write a JSON line per input line, in order, with outcome and bits")
     out: Path | None = option(None, "also write the archive (first prior)")
-    baseline: str | None = option(None, "measure a baseline instead: gzip or repeat")
+    baseline: str | None = option(
+        None, "measure baselines instead: comma-separated, of repeat, gzip, xz, zstd, brotli, ppmd, zpaq"
+    )
     corpus: str = option("sequences", "the corpus of a baseline")
     chunk: str = option("128", "a baseline's sequence length in elements, or whole")
     published: bool = option(False, "the published recipe of the GZIP baseline, which inflates")
@@ -97,21 +100,36 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def run_baseline(config: Config) -> dict[str, Any]:
-    """Measure GZIP or REPEAT over a corpus cut into chunks."""
-    name = str(config.baseline)
-    if name not in {"gzip", "repeat"}:
-        raise ConfigError(f"unknown baseline {name!r}{nearest(name, ['gzip', 'repeat'])}")
+    """Measure baselines over a corpus cut into chunks."""
+    names = [name.strip() for name in str(config.baseline).split(",") if name.strip()]
+    _check_baseline(config, names)
     whole = config.chunk == "whole"
-    if not whole and (not config.chunk.isdigit() or int(config.chunk) < 1):
-        raise ConfigError(f"--chunk is {config.chunk!r}, expected a length such as 128, or whole")
     corpus = open_corpus(config.corpus, config.input, element_bits=config.element_bits)
-    blocks = corpus.blocks(_BATCH if whole else int(config.chunk), _BLOCK)
-    rate = baseline_rate(
-        name, _pieces(blocks, whole), corpus.element_bits, published=config.published, whole=whole
-    )
-    paper = {"compression_rate": rate.compression_rate, "compression_rate_mean": rate.compression_rate_mean}
-    _print_rates(f"{name} {config.chunk}", {name: paper})
-    return {"n": rate.n, "input_bits": rate.input_bits, "baseline": name, "paper": paper}
+    papers: dict[str, dict[str, float | None]] = {}
+    for name in names:
+        blocks = corpus.blocks(_BATCH if whole else int(config.chunk), _BLOCK)
+        rate = baseline_rate(
+            name, _pieces(blocks, whole), corpus.element_bits, published=config.published, whole=whole
+        )
+        papers[name] = {
+            "compression_rate": rate.compression_rate,
+            "compression_rate_mean": rate.compression_rate_mean,
+        }
+    _print_rates(f"{config.input or config.corpus}, length {config.chunk}", papers)
+    first = {"baseline": names[0], "paper": papers[names[0]]}
+    return {"n": rate.n, "input_bits": rate.input_bits, **first, "baselines": papers}
+
+
+def _check_baseline(config: Config, names: Sequence[str]) -> None:
+    if not names:
+        raise ConfigError(f"--baseline names nothing, expected some of {', '.join(BASELINES)}")
+    for name in names:
+        if name not in BASELINES:
+            raise ConfigError(f"unknown baseline {name!r}{nearest(name, BASELINES)}")
+        if config.published and name != "gzip":
+            raise ConfigError(f"--published is a recipe of gzip; {name} has none")
+    if config.chunk != "whole" and (not config.chunk.isdigit() or int(config.chunk) < 1):
+        raise ConfigError(f"--chunk is {config.chunk!r}, expected a length such as 128, or whole")
 
 
 def _pieces(blocks: Iterator[CorpusBlock], whole: bool) -> Iterator[Values]:

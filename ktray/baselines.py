@@ -1,4 +1,4 @@
-"""The paper's GZIP and REPEAT baselines: honestly, and by the published recipe (paper section B.1, Tab. 6).
+"""Baselines: the paper's GZIP and REPEAT, honestly and by its recipe (section B.1, Tab. 6), and `ktray.peers`.
 
 The published recipe inflates: a byte of 128 or more becomes two bytes of UTF-8 before gzip, and for short
 chunks the size of gzip's empty file (20 bytes) is subtracted.
@@ -7,12 +7,15 @@ chunks the size of gzip's empty file (20 bytes) is subtracted.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ktray.ledger import gzip_bits
+from ktray.peers import PEERS, peer
 from ktray.sequences import Values
 
+#: What can be measured as a baseline.
+BASELINES = ("repeat", *PEERS)
 _EMPTY_GZIP_BITS = 8 * len(gzip.compress(b"", 9, mtime=0))
 
 
@@ -42,19 +45,28 @@ def gzip_length(values: bytes, *, published: bool, whole: bool) -> int:
 def baseline_rate(
     name: str, sequences: Iterable[Values], element_bits: int, *, published: bool, whole: bool
 ) -> BaselineRate:
-    """Return the rate of `name` ("gzip" or "repeat") over sequences of `element_bits` bits an element.
+    """Return the rate of `name` ("repeat" or a peer's) over sequences of `element_bits` bits an element.
 
-    REPEAT pays the flag bit of CompressionRate; the GZIP columns of Tab. 6 do not.
+    REPEAT pays the flag bit of CompressionRate; the GZIP columns of Tab. 6 do not, nor do the other peers.
+    Raises ConfigError for a peer that is not installed.
     """
+    length = _lengths(name, published=published, whole=whole)
     n, input_bits, coded, rates, rated = 0, 0, 0, 0.0, 0
     for values in sequences:
         raw = len(values) * element_bits
-        if name == "repeat":
-            bits = 1 + raw
-        else:
-            bits = gzip_length(values.tobytes(), published=published, whole=whole)
+        bits = 1 + raw if length is None else length(values.tobytes())
         n, input_bits, coded = n + 1, input_bits + raw, coded + bits
         if raw:
             rates, rated = rates + bits / raw, rated + 1
     rate = coded / input_bits if input_bits else None
     return BaselineRate(n, input_bits, rate, rates / rated if rated else None)
+
+
+def _lengths(name: str, *, published: bool, whole: bool) -> Callable[[bytes], int] | None:
+    """Return what gives the bits of a sequence's bytes; None for REPEAT."""
+    if name == "repeat":
+        return None
+    if name == "gzip":
+        return lambda values: gzip_length(values, published=published, whole=whole)
+    compress = peer(name).compress
+    return lambda values: 8 * len(compress(values))

@@ -8,10 +8,6 @@ Each rate is bits over 8 bits an element, of a sequence by itself; a program cos
 from __future__ import annotations
 
 import argparse
-import gzip
-import importlib
-import lzma
-from collections.abc import Callable
 
 import numpy as np
 
@@ -19,29 +15,20 @@ from ktray.dsl.classics import CLASSICS
 from ktray.dsl.interpreter import execute_text
 from ktray.dsl.printer import to_text
 from ktray.errors import PipelineError
+from ktray.peers import Transform, peer, peers_at_hand
 from ktray.priors import make_prior
 from ktray.programs import Language, Program
 from ktray.proposers.dsl2 import find
 from ktray.proposers.search import SearchProposer, SearchSettings
 from ktray.sequences import Values
 
-Compress = Callable[[bytes], bytes]
 
-
-def compressors() -> dict[str, Compress]:
+def compressors() -> dict[str, Transform]:
     """Return the general compressors at hand; zpaq only where it is installed."""
-    found: dict[str, Compress] = {
-        "gzip": lambda data: gzip.compress(data, 9, mtime=0),
-        "xz": lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
-    }
-    try:
-        zpaq = importlib.import_module("zpaq")
-    except ImportError:
-        return found
-    return found | {"zpaq": lambda data: bytes(zpaq.compress(data, 5))}
+    return {name: peer(name).compress for name in ("gzip", "xz", "zpaq") if name in peers_at_hand()}
 
 
-def compressed_rate(compress: Compress, values: Values) -> float:
+def compressed_rate(compress: Transform, values: Values) -> float:
     """Return the rate of a compressor on one sequence, less what a lone byte takes beyond itself; at most 1."""
     frame = len(compress(b"\0")) - 1
     return min(1.0, (len(compress(values.tobytes())) - frame) / len(values))
