@@ -4,6 +4,7 @@
     python -m jobs.evaluate --input replies.jsonl --language python --prior raw,gzip --rows rows.jsonl
     python -m jobs.evaluate --corpus file --input text.bin --baseline gzip --chunk whole --published
     python -m jobs.evaluate --corpus file --input text.bin --baseline gzip,xz,zstd,brotli,ppmd,zpaq --chunk whole
+    python -m jobs.evaluate --corpus file --input text.bin --baseline lmic --chunk 128 --sample 500 --engine.model M
 
 A line of the input has `sequence` and `program` (text) or `reply` (a model's raw text).
 """
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ktray.archive import ArchiveWriter, encode_block
-from ktray.baselines import BASELINES, baseline_rate
+from ktray.baselines import BASELINES, BaselineRate, baseline_rate, rate_of
 from ktray.commit import committed
 from ktray.config import nearest, option
 from ktray.corpora import open_corpus
@@ -44,10 +45,15 @@ from ktray.priors import make_prior
 from ktray.programs import Language, Outcome, Program, Verdict
 from ktray.progress import progress
 from ktray.proposers.replay import given_program, read_lines, sequence_values
+from ktray.samplers.engine import EngineSettings, VllmSampler
+from ktray.samplers.lmic import LmicSettings, lmic_bits
+from ktray.samplers.ports import SamplingSettings
 from ktray.sandbox import SandboxLimits, Verifier, check_isolation
 from ktray.sequences import Values
 
 _BATCH = 512
+#: Sequences that a language model is asked about at once.
+_ASKED = 64
 _BLOCK = 16_000_000
 
 
@@ -67,10 +73,15 @@ class Config:
     rows: Path | None = option(None, "write a JSON line per input line, in order, with outcome and bits")
     out: Path | None = option(None, "also write the archive (first prior)")
     baseline: str | None = option(
-        None, "measure baselines instead: comma-separated, of repeat, gzip, xz, zstd, brotli, ppmd, zpaq"
+        None,
+        "measure baselines instead: comma-separated, of repeat, lmic, gzip, xz, zstd, brotli, ppmd, zpaq",
     )
     corpus: str = option("sequences", "the corpus of a baseline")
     chunk: str = option("128", "a baseline's sequence length in elements, or whole")
+    sample: int | None = option(None, "only so many of a baseline's sequences, drawn with --seed")
+    seed: int = option(0, "seed of the drawing")
+    engine: EngineSettings = option(EngineSettings(), "the model of lmic")
+    lmic: LmicSettings = option(LmicSettings(), "how that model is shown a sequence")
     published: bool = option(False, "the published recipe of the GZIP baseline, which inflates")
     sandbox: SandboxLimits = option(SandboxLimits(), "limits of Python programs")
     json: bool = option(False, "print the metrics as the last line of standard output")
@@ -103,21 +114,15 @@ def run_baseline(config: Config) -> dict[str, Any]:
     """Measure baselines over a corpus cut into chunks."""
     names = [name.strip() for name in str(config.baseline).split(",") if name.strip()]
     _check_baseline(config, names)
-    whole = config.chunk == "whole"
-    corpus = open_corpus(config.corpus, config.input, element_bits=config.element_bits)
-    papers: dict[str, dict[str, float | None]] = {}
-    for name in names:
-        blocks = corpus.blocks(_BATCH if whole else int(config.chunk), _BLOCK)
-        rate = baseline_rate(
-            name, _pieces(blocks, whole), corpus.element_bits, published=config.published, whole=whole
-        )
-        papers[name] = {
-            "compression_rate": rate.compression_rate,
-            "compression_rate_mean": rate.compression_rate_mean,
-        }
+    rates = {name: _baseline(config, name) for name in names}
+    papers: dict[str, dict[str, float | None]] = {
+        name: {"compression_rate": rate.compression_rate, "compression_rate_mean": rate.compression_rate_mean}
+        for name, rate in rates.items()
+    }
     _print_rates(f"{config.input or config.corpus}, length {config.chunk}", papers)
+    n, input_bits = rates[names[0]].n, rates[names[0]].input_bits
     first = {"baseline": names[0], "paper": papers[names[0]]}
-    return {"n": rate.n, "input_bits": rate.input_bits, **first, "baselines": papers}
+    return {"n": n, "input_bits": input_bits, **first, "baselines": papers}
 
 
 def _check_baseline(config: Config, names: Sequence[str]) -> None:
@@ -130,6 +135,36 @@ def _check_baseline(config: Config, names: Sequence[str]) -> None:
             raise ConfigError(f"--published is a recipe of gzip; {name} has none")
     if config.chunk != "whole" and (not config.chunk.isdigit() or int(config.chunk) < 1):
         raise ConfigError(f"--chunk is {config.chunk!r}, expected a length such as 128, or whole")
+    if config.chunk == "whole" and ("lmic" in names or config.sample):
+        raise ConfigError("--chunk whole is one sequence: lmic and --sample need a length such as 128")
+
+
+def _baseline(config: Config, name: str) -> BaselineRate:
+    whole = config.chunk == "whole"
+    corpus = open_corpus(
+        config.corpus,
+        config.input,
+        element_bits=config.element_bits,
+        sample=config.sample,
+        seed=config.seed,
+    )
+    pieces = _pieces(corpus.blocks(_BATCH if whole else int(config.chunk), _BLOCK), whole)
+    if name != "lmic":
+        return baseline_rate(name, pieces, corpus.element_bits, published=config.published, whole=whole)
+    return _language_model_rate(config, list(pieces), corpus.element_bits)
+
+
+def _language_model_rate(config: Config, sequences: list[Values], element_bits: int) -> BaselineRate:
+    """Return the rate of LMIC; the engine runs in this process."""
+    sampler = VllmSampler(config.engine, SamplingSettings())
+    coded: list[tuple[int, float]] = []
+    with progress(console, "asking the model", len(sequences), "sequences") as advance:
+        for start in range(0, len(sequences), _ASKED):
+            batch = sequences[start : start + _ASKED]
+            bits = lmic_bits(sampler, batch, config.lmic.form)
+            coded.extend((len(v) * element_bits, spent) for v, spent in zip(batch, bits, strict=True))
+            advance(len(batch), "")
+    return rate_of(coded)
 
 
 def _pieces(blocks: Iterator[CorpusBlock], whole: bool) -> Iterator[Values]:

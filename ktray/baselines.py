@@ -7,15 +7,15 @@ chunks the size of gzip's empty file (20 bytes) is subtracted.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ktray.ledger import gzip_bits
 from ktray.peers import PEERS, peer
 from ktray.sequences import Values
 
-#: What can be measured as a baseline.
-BASELINES = ("repeat", *PEERS)
+#: What can be measured as a baseline; `lmic` asks a language model (`ktray.samplers.lmic`).
+BASELINES = ("repeat", "lmic", *PEERS)
 _EMPTY_GZIP_BITS = 8 * len(gzip.compress(b"", 9, mtime=0))
 
 
@@ -51,14 +51,23 @@ def baseline_rate(
     Raises ConfigError for a peer that is not installed.
     """
     length = _lengths(name, published=published, whole=whole)
-    n, input_bits, coded, rates, rated = 0, 0, 0, 0.0, 0
-    for values in sequences:
-        raw = len(values) * element_bits
-        bits = 1 + raw if length is None else length(values.tobytes())
-        n, input_bits, coded = n + 1, input_bits + raw, coded + bits
+
+    def coded() -> Iterator[tuple[int, float]]:
+        for values in sequences:
+            raw = len(values) * element_bits
+            yield raw, 1 + raw if length is None else length(values.tobytes())
+
+    return rate_of(coded())
+
+
+def rate_of(coded: Iterable[tuple[int, float]]) -> BaselineRate:
+    """Return the rate over sequences, each given as its raw bits and its coded bits."""
+    n, input_bits, spent, rates, rated = 0, 0, 0.0, 0.0, 0
+    for raw, bits in coded:
+        n, input_bits, spent = n + 1, input_bits + raw, spent + bits
         if raw:
             rates, rated = rates + bits / raw, rated + 1
-    rate = coded / input_bits if input_bits else None
+    rate = spent / input_bits if input_bits else None
     return BaselineRate(n, input_bits, rate, rates / rated if rated else None)
 
 

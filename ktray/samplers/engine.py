@@ -142,6 +142,38 @@ class VllmSampler:
             # Greedy samples are all the same, and vLLM draws one of them.
             yield from drawn if self._sampling.temperature else _repeated(drawn[0], request.samples)
 
+    def log_probabilities(self, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """Return the tokens of each text with their log-probabilities (nats), each given those before it.
+
+        The first is given the model's first token (or, where it has none, its last). Raises ConfigError for a
+        text that does not fit the context.
+        """
+        prompts = [self._opened(text) for text in texts]
+        longest = max(map(len, prompts), default=0)
+        if longest + 1 > self._engine.max_model_len:
+            raise ConfigError(
+                f"a sequence takes {longest} tokens, the context has {self._engine.max_model_len}; give a "
+                "smaller --chunk or a larger --engine.max-model-len"
+            )
+        from vllm import SamplingParams
+
+        given = [{"prompt_token_ids": tokens} for tokens in prompts]
+        params = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
+        outputs = self._llm.generate(given, params, use_tqdm=False, lora_request=self._lora)
+        return [
+            [
+                (self._tokenizer.decode([token]), float(rated[token].logprob))
+                for token, rated in zip(tokens[1:], output.prompt_logprobs[1:], strict=True)
+            ]
+            for tokens, output in zip(prompts, outputs, strict=True)
+        ]
+
+    def _opened(self, text: str) -> list[int]:
+        """Return a text's tokens after one that any text may follow."""
+        first = self._tokenizer.bos_token_id
+        first = self._tokenizer.eos_token_id if first is None else first
+        return [first, *self._tokenizer(text, add_special_tokens=False)["input_ids"]]
+
     def inputs(self, requests: Sequence[SampleRequest]) -> tuple[Any, list[dict[str, Any]], list[Any]]:
         """Return the engine itself, and the prompts and parameters it is given for requests: for benches."""
         parts = [part for request in requests for part in _split(request, self._tokens(request))]

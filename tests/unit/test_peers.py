@@ -52,6 +52,10 @@ def test_several_baselines_are_measured_in_one_call(
         ([*given, "gzip,xzz"], "unknown baseline 'xzz'"),
         ([*given, ","], "--baseline names nothing"),
         ([*given, "gzip,xz", "--published"], "recipe of gzip"),
+        ([*given, "lmic"], "need a length such as 128"),
+        ([*given, "gzip", "--sample", "2"], "need a length such as 128"),
+        ([*given, "gzip", "--lmic.form", "bytes"], "expected numbers or text"),
+        ([*given, "lmic", "--chunk", "16"], "name a hub model or a local folder"),
     ):
         assert evaluate.main(argv) == 2
         assert seen in capsys.readouterr().err

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ktray.dsl.grammar import grammar
@@ -17,6 +18,7 @@ from ktray.errors import ConfigError, EngineDeadError, ProgramError
 from ktray.proposers.model import whole_lines
 from ktray.samplers.engine import EngineSettings, VllmSampler
 from ktray.samplers.identity import model_identity
+from ktray.samplers.lmic import lmic_bits
 from ktray.samplers.ports import Reply, SampleRequest, SamplingSettings, request_seed
 from ktray.testing.models import make_tiny_model
 
@@ -39,6 +41,27 @@ def _draw(
 ) -> list[Reply]:
     drawing = _sampler.drawing(sampling or SamplingSettings(temperature=1.0, top_p=1.0), held_to)
     return sorted(drawing.sample(requests), key=lambda r: (r.key, r.index))
+
+
+def _price(sequences: list[list[int]], form: str) -> list[float]:
+    return lmic_bits(_sampler, [np.array(values, np.uint8) for values in sequences], form)
+
+
+def _price_by_transformers(texts: list[str], free: str) -> list[float]:
+    """Return the bits of texts after the first token, by another engine, without tokens made of `free`."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(_sampler._engine.location)
+    model = AutoModelForCausalLM.from_pretrained(_sampler._engine.location)
+    prices = []
+    for text in texts:
+        ids = [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+        with torch.no_grad():
+            rated = torch.log2(torch.softmax(model(torch.tensor([ids])).logits[0].double(), -1))
+        counted = [i for i in range(1, len(ids)) if set(tokenizer.decode([ids[i]])) - set(free)]
+        prices.append(-sum(float(rated[i - 1, ids[i]]) for i in counted))
+    return prices
 
 
 def _break(error: Exception) -> str:
@@ -111,6 +134,24 @@ def test_more_samples_than_a_request_takes_are_split(engine: Engine) -> None:
     replies = engine.draw(request(samples=range(3, 603), tokens=2))
     assert [r.index for r in replies] == list(range(3, 603))
     assert engine.draw(request(samples=range(259, 263), tokens=2)) == replies[256:260]
+
+
+def test_the_price_of_a_sequence_is_what_the_model_predicts(engine: Engine) -> None:
+    sequences = [[1, 2, 3, 250], [7] * 20, [65, 66, 10, 200]]
+    numbers = engine.pool.submit(_price, sequences, "numbers").result()
+    listed = ["[1,2,3,250]", "[" + ",".join(["7"] * 20) + "]", "[65,66,10,200]"]
+    assert numbers == pytest.approx(
+        engine.pool.submit(_price_by_transformers, listed, "[], ").result(), rel=1e-4
+    )
+    text = engine.pool.submit(_price, sequences[2:], "text").result()
+    assert text == pytest.approx(
+        engine.pool.submit(_price_by_transformers, ["AB\n\xc8"], "").result(), rel=1e-4
+    )
+
+
+def test_a_sequence_beyond_the_context_is_refused(engine: Engine) -> None:
+    with pytest.raises(ConfigError, match=f"the context has {CONTEXT}"):
+        engine.pool.submit(_price, [[250] * CONTEXT], "numbers").result()
 
 
 def test_a_prompt_that_does_not_fit_is_a_reply_with_an_error(engine: Engine) -> None:
