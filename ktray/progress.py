@@ -70,4 +70,7 @@ def _share(done: int, total: int | None) -> str:
 
 def _speed(done: int, started: float) -> str:
     elapsed = time.monotonic() - started
-    return f"({done / elapsed:,.0f}/s)" if elapsed > 0 else ""
+    if elapsed <= 0:
+        return ""
+    rate = done / elapsed
+    return f"({rate:,.{0 if rate >= 10 else 1}f}/s)" if rate >= 1 else f"({60 * rate:.1f}/min)"
