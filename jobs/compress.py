@@ -40,6 +40,7 @@ from ktray.proposers import check_names
 from ktray.proposers.model import PromptSettings
 from ktray.proposers.search import SearchSettings
 from ktray.proposers.spec import ProposerSpec, settings_hash
+from ktray.report.summaries import compress_summary
 from ktray.rundir import RunDirectory, write_json
 from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
@@ -106,6 +107,8 @@ def run(config: Config) -> dict[str, Any]:
     }
     directory.save_metrics(metrics)
     _tidy(plan)
+    if not config.json:
+        console.print(compress_summary(metrics))
     return metrics
 
 

@@ -39,6 +39,7 @@ from ktray.progress import progress
 from ktray.proposers.model import PromptSettings
 from ktray.proposers.prompting import REFINING
 from ktray.proposers.spec import MODELS, ProposerSpec, settings_hash
+from ktray.report.summaries import sample_summary
 from ktray.rundir import RunDirectory, write_json
 from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
@@ -95,6 +96,8 @@ def run(config: Config) -> dict[str, Any]:
         rounds = [r for group in _by_engine(series) for r in study.sample(group, workers)]
     metrics = study.metrics(rounds) | {"seconds": time.monotonic() - started}
     study.directory.save_metrics(metrics)
+    if not config.json:
+        console.print(sample_summary(metrics))
     return metrics
 
 

@@ -75,6 +75,8 @@ def run(config: Config) -> dict[str, Any]:
         "wall_seconds": time.monotonic() - started,
     }
     directory.save_metrics(metrics)
+    told = f", held-out accuracy {metrics['accuracy']:.3f}" if "accuracy" in metrics else ""
+    console.print(f"model in {metrics['model']}{told}; curves beside it")
     return metrics
 
 

@@ -1,1 +1,1 @@
-"""Plots, from results alone: `curves` over samples and lengths, `pairs` of a drawn set."""
+"""What is shown, from results alone: `curves` over lengths, `pairs` of a drawn set, `summaries` of jobs."""
