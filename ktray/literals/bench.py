@@ -24,7 +24,7 @@ from ktray.literals.candidates import BlockModel, GeneralModel, NucleotideModel,
 from ktray.literals.codec import choose_model, decode_bytes, encode_bytes
 from ktray.literals.coding import price_all
 from ktray.literals.settings import MAX_CONTEXTS, PRESETS, MixerSettings
-from ktray.literals.shapes import SHAPES, Shape
+from ktray.literals.shapes import Shape
 from ktray.sequences import Values
 
 Codec = tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -109,11 +109,11 @@ class _Silenced(NucleotideModel):
 class _Shaped(SignalModel):
     """The signal model in another shape than its kind has."""
 
-    shape: Shape | None = None
+    parts: Shape | None = None
 
     def begin(self) -> None:
         """Filters without weights."""
-        self._state = signal.new_state(self.shape or SHAPES[self.name], self.records)
+        self._state = signal.new_state(self.parts or self.shape(), self.records)
 
 
 def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
@@ -134,15 +134,19 @@ def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
 
 
 def nucleotide_variants(model: NucleotideModel) -> Iterator[tuple[str, BlockModel]]:
-    """The nucleotide model whole, then without each of its tables and pointers."""
+    """The nucleotide model whole, then without each of its tables and pointers, and with or without its extras."""
+    bases, log_rows, extras = model.settings()
     yield "all", model
+    for name, bit in nucleotide.EXTRA_PARTS.items():
+        verb = "without" if extras & bit else "with"
+        yield f"{verb} {name}", NucleotideModel(bases, log_rows, extras ^ bit)
     for bit, part in enumerate(nucleotide.PARTS):
         yield f"without {part}", _Silenced(model, 1 << bit)
 
 
 def signal_variants(model: SignalModel) -> Iterator[tuple[str, BlockModel]]:
     """The signal model whole, then without each filter but the first and without each stage."""
-    shape = SHAPES[model.name]
+    shape = model.shape()
     yield "all", model
     for i, f in enumerate(shape.filters[1:], 1):
         kept = (*shape.filters[:i], *shape.filters[i + 1 :])
@@ -150,10 +154,11 @@ def signal_variants(model: SignalModel) -> Iterator[tuple[str, BlockModel]]:
     for i, (order, _) in enumerate(shape.stages):
         still = tuple((o, 0 if i == j else step) for j, (o, step) in enumerate(shape.stages))
         yield f"stage {i} ({order} taps) not learning", _shaped(model, replace(shape, stages=still))
+    yield "blend of the first alone", _shaped(model, replace(shape, filters=shape.filters[:1], stages=()))
 
 
 def _shaped(model: SignalModel, shape: Shape) -> _Shaped:
-    return _Shaped(model.number, model.records, shape)
+    return _Shaped(model.number, model.records, model.further, shape)
 
 
 def ablate(path: Path, data: Values, preset: str) -> None:

@@ -10,6 +10,8 @@ from numba import njit
 from ktray.literals.fixed import Integer
 from ktray.literals.mixing import prefetch
 
+#: A counter of one half that was never used: 12 bits of probability, 4 of how often.
+UNSEEN = 32768
 BUCKET = 16  # bytes: a check, then the histories of the 15 nodes of half a byte
 
 
@@ -27,12 +29,16 @@ def spread(context: Integer, half: Integer) -> Integer:
 
 
 @njit(cache=True, _nrt=False)
-def find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> None:
+def find_buckets(buckets: Any, counters: Any, mask: Integer, hashes: Any, half: Integer, places: Any) -> None:
     """Set `places` to the contexts' buckets; a new one takes the place of the least used of three
-    neighbours.
+    neighbours. Each cell of a bucket has one of `counters`, where there are any.
     """
+    counted = counters.shape[0] > 0
     for i in range(hashes.shape[0]):
-        prefetch(buckets, ((spread(hashes[i], half) >> 22) & mask) << 4)
+        at = ((spread(hashes[i], half) >> 22) & mask) << 4
+        prefetch(buckets, at)
+        if counted:
+            prefetch(counters, at)
     for i in range(hashes.shape[0]):
         mixed = spread(hashes[i], half)
         check = max((mixed >> 52) & 255, 1)
@@ -53,6 +59,9 @@ def find_buckets(buckets: Any, mask: Integer, hashes: Any, half: Integer, places
             buckets[best] = check
             for j in range(1, 16):
                 buckets[best + j] = 0
+            if counted:
+                for j in range(1, 16):
+                    counters[best + j] = UNSEEN
         places[i] = best
 
 

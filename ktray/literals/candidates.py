@@ -18,10 +18,12 @@ from ktray.literals.bases import find_bases
 from ktray.literals.coding import Coded
 from ktray.literals.records import MAX_PERIOD, ROWS, find_records
 from ktray.literals.settings import SETTINGS_BYTES, MixerSettings
-from ktray.literals.shapes import SHAPES
+from ktray.literals.shapes import FURTHER_SHAPES, SHAPES, Shape
 from ktray.sequences import Values
 
-_GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = 1, 2, 3, 4, 5
+#: Numbers of the models; 1 to 5 were codings that no release had.
+_GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = range(6, 11)
+_FURTHER = 64  # in a header: the model with all parts
 #: Shorter blocks are not worth a choice.
 _FEWEST_BYTES = 64
 
@@ -87,20 +89,20 @@ class NucleotideModel:
     name = "nucleotides"
     bits = 3
 
-    def __init__(self, bases: bytes, log_rows: int) -> None:
-        self._bases, self._log_rows = bases, log_rows
+    def __init__(self, bases: bytes, log_rows: int, extras: int = 0) -> None:
+        self._bases, self._log_rows, self._extras = bases, log_rows, extras
 
-    def settings(self) -> tuple[bytes, int]:
-        """What it was made with: the map, and the size of its tables."""
-        return self._bases, self._log_rows
+    def settings(self) -> tuple[bytes, int, int]:
+        """What it was made with: the map, the size of its tables, and its extras."""
+        return self._bases, self._log_rows, self._extras
 
     def header(self) -> bytes:
-        """Its number, the map and the size of its tables."""
-        return bytes([_NUCLEOTIDES]) + self._bases + bytes([self._log_rows])
+        """Its number, the map, the size of its tables and its extras."""
+        return bytes([_NUCLEOTIDES]) + self._bases + bytes([self._log_rows, self._extras])
 
     def for_sample(self, start: int, n: int) -> NucleotideModel:
         """The same tables: hashes must not collide more than in the block."""
-        return NucleotideModel(self._bases, self._log_rows)
+        return NucleotideModel(*self.settings())
 
     def load(self, data: Values) -> Values:
         """Base and case of each value."""
@@ -116,7 +118,7 @@ class NucleotideModel:
 
     def begin(self) -> None:
         """An untrained model."""
-        self._state = nucleotide.new_state(self._log_rows)
+        self._state = nucleotide.new_state(self._log_rows, self._extras)
 
     def code(
         self, mode: int, coder: CoderState, buffer: Bytes, elements: Values, start: int, stop: int
@@ -127,10 +129,13 @@ class NucleotideModel:
 
 @dataclass
 class SignalModel:
-    """Samples of one or two bytes, little-endian and signed; with `records`, rows of numbers modulo 256."""
+    """Samples of one or two bytes, little-endian and signed; with `records`, rows of numbers modulo 256; in the
+    larger shape where `further`.
+    """
 
     number: int
     records: tuple[tuple[int, int], ...] = ()
+    further: bool = False
 
     @property
     def name(self) -> str:
@@ -144,12 +149,17 @@ class SignalModel:
 
     def header(self) -> bytes:
         """Its number, and the records' periods."""
+        first = bytes([self.number | _FURTHER * self.further])
         if self.number != _RECORDS:
-            return bytes([self.number])
+            return first
         ends = [0, *(start + ROWS * period for start, period in self.records)]
         table = [(start - end, period) for (start, period), end in zip(self.records, ends, strict=False)]
         packed = zlib.compress(np.array(table, dtype="<u4").T.tobytes(), 9)
-        return bytes([self.number]) + len(packed).to_bytes(4, "little") + packed
+        return first + len(packed).to_bytes(4, "little") + packed
+
+    def shape(self) -> Shape:
+        """The parts that it has."""
+        return (FURTHER_SHAPES if self.further else SHAPES)[self.name]
 
     def for_sample(self, start: int, n: int) -> SignalModel:
         """Records keep their places."""
@@ -175,7 +185,7 @@ class SignalModel:
 
     def begin(self) -> None:
         """Filters without weights."""
-        self._state = signal.new_state(SHAPES[self.name], self.records)
+        self._state = signal.new_state(self.shape(), self.records)
 
     def code(self, mode: int, coder: CoderState, buffer: Bytes, elements: Any, start: int, stop: int) -> None:
         """See `Coded`."""
@@ -198,14 +208,15 @@ def _read_general(payload: bytes, n: int) -> tuple[BlockModel, int]:
 
 
 def _read_nucleotides(payload: bytes, n: int) -> tuple[BlockModel, int]:
-    bases, rows = payload[1:9], payload[9:10]
-    if sorted(bases) != list(range(8)) or not rows or not 12 <= rows[0] <= 24:
+    bases, sizes = payload[1:9], payload[9:11]
+    known = len(sizes) == 2 and 12 <= sizes[0] <= 24 and sizes[1] < 2 * nucleotide.LATELY
+    if sorted(bases) != list(range(8)) or not known:
         raise ArchiveError("a nucleotide header that maps values to no bases; the archive is damaged")
-    return NucleotideModel(bases, rows[0]), 10
+    return NucleotideModel(bases, *sizes), 11
 
 
 def _read_samples(payload: bytes, n: int) -> tuple[BlockModel, int]:
-    return SignalModel(payload[0]), 1
+    return SignalModel(payload[0] & ~_FURTHER, further=bool(payload[0] & _FURTHER)), 1
 
 
 def _read_records(payload: bytes, n: int) -> tuple[BlockModel, int]:
@@ -219,35 +230,38 @@ def _read_records(payload: bytes, n: int) -> tuple[BlockModel, int]:
     if len(periods) and (periods.min() < 1 or periods.max() > MAX_PERIOD or ends[-1] > n):
         raise ArchiveError("a table of records that does not fit its block; the archive is damaged")
     starts = ends - ROWS * periods
-    return SignalModel(_RECORDS, tuple(zip(starts.tolist(), periods.tolist(), strict=True))), 5 + size
+    records = tuple(zip(starts.tolist(), periods.tolist(), strict=True))
+    return SignalModel(_RECORDS, records, bool(payload[0] & _FURTHER)), 5 + size
 
 
 _READERS: dict[int, Callable[[bytes, int], tuple[BlockModel, int]]] = {
     _GENERAL: _read_general,
     _NUCLEOTIDES: _read_nucleotides,
-    _SAMPLES16: _read_samples,
-    _SAMPLES8: _read_samples,
-    _RECORDS: _read_records,
+    **{number | further: _read_samples for number in (_SAMPLES16, _SAMPLES8) for further in (0, _FURTHER)},
+    **{_RECORDS | further: _read_records for further in (0, _FURTHER)},
 }
 
 
 def models_for(data: Values, preset: str) -> list[BlockModel]:
     """The models worth trying on `data`: the general one, and those whose kind of data it might be."""
+    further = preset == "max"
     models: list[BlockModel] = [GeneralModel(MixerSettings.for_block(len(data), preset), preset)]
     if len(data) < _FEWEST_BYTES:
         return models
     if int(data.max()) < 8:
         return [
             *models,
-            NucleotideModel(find_bases(data), min(max(len(data).bit_length() + 1, 12), 22)),
+            NucleotideModel(
+                find_bases(data), min(max(len(data).bit_length() + 1, 12), 22), nucleotide.EXTRAS[preset]
+            ),
         ]
     if _smooth(data.view(np.int8).astype(np.int32), 256):
-        models.append(SignalModel(_SAMPLES8))
+        models.append(SignalModel(_SAMPLES8, further=further))
         records = find_records(data)
         if records:
-            models.append(SignalModel(_RECORDS, records))
+            models.append(SignalModel(_RECORDS, records, further))
     if _smooth(data[: len(data) // 2 * 2].view("<i2").astype(np.int32), 65536):
-        models.append(SignalModel(_SAMPLES16))
+        models.append(SignalModel(_SAMPLES16, further=further))
     return models
 
 

@@ -10,9 +10,30 @@ from numpy.typing import NDArray
 
 from ktray.literals.fixed import STRETCH, Integer, exp_fixed
 
-SCALES = 2
+SCALES = 3
 RING = 8192  # of the latest errors: more than twice the longest row
 _Z_LIMIT = 24  # the table of the logistic function ends there, in steps of 1/32
+#: Ratios of the error expected to the slow estimate, by how the errors above and the latest ones compare to it: in
+#: quarter octaves around 12; 0 where there are none above.
+RATIOS = 25 * 25
+
+
+@njit(cache=True, _nrt=False)
+def ratio_cell(above: Integer, latest: Integer, slow: Integer) -> Integer:
+    """The cell of the expected error's ratio."""
+    base = quarters(slow)
+    up = min(max(quarters(above << 8) - base + 12, 1), 24) if above > 0 else 0
+    return up * 25 + min(max(quarters(latest) - base + 12, 0), 24)
+
+
+@njit(cache=True, _nrt=False)
+def learn_ratio(ratios: Any, cell: Integer, error: Integer, slow: Integer) -> None:
+    """Average a ratio (12 fractional bits, then 8 bits of how often) towards the latest."""
+    value = ratios[cell]
+    seen = value & 255
+    ratio = value >> 8
+    ratio += (min((error << 12) // max(slow, 1), 1 << 16) - ratio) // (seen + 2)
+    ratios[cell] = (ratio << 8) | min(seen + 1, 250)
 
 
 def _logistic_table() -> NDArray[np.int64]:
@@ -52,12 +73,17 @@ def log2(value: Integer) -> Integer:
 
 
 @njit(cache=True, _nrt=False)
+def quarters(value: Integer) -> Integer:
+    """A value's base-2 logarithm in quarters, rounded down; 0 for 0 and 1."""
+    octave = log2(value)
+    return 4 * octave + ((((value << 2) >> octave) & 3) if value > 0 else 0)
+
+
+@njit(cache=True, _nrt=False)
 def errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> Integer:
-    """1..31: the size of the errors around the same column in the two rows above, in half octaves; 0
-    unknown.
-    """
+    """The mean size of the errors around the same column in the two rows above, 0 where there are none."""
     if t - period - 2 < start:
-        return 0
+        return np.int64(0)
     total, rows = 0, 0
     for k in range(1, 3):
         at = t - k * period
@@ -65,9 +91,7 @@ def errors_above(errors: Any, t: Integer, start: Integer, period: Integer) -> In
             rows += 1
             total += errors[at & (RING - 1)] * 3 + errors[(at + 1) & (RING - 1)] * 2
             total += errors[(at - 1) & (RING - 1)] * 2 + errors[(at + 2) & (RING - 1)]
-    total = total // rows // 32 + 1
-    octave = log2(total)
-    return 1 + min(2 * octave + ((total >> max(octave - 1, 0)) & 1), 30)
+    return total // rows // 8 + 1
 
 
 @njit(cache=True, _nrt=False)

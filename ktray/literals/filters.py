@@ -10,7 +10,7 @@ from numba import njit
 from ktray.literals.fixed import Integer
 from ktray.literals.shapes import CONSTANT, ROW
 
-MAX_TAPS = 40
+MAX_TAPS = 66
 MAX_ORDER = 1024
 WEIGHT_BITS = 18
 _TOP_WEIGHT = 1 << 24
@@ -19,35 +19,52 @@ _TOP_WEIGHT = 1 << 24
 
 
 @njit(cache=True, _nrt=False)
-def covary(products: Any, with_target: Any, x: Any, y: Integer, n: Integer, fade: Integer) -> None:
-    """Fade, then add the products of the regressors with each other and with the target (12 fractional
-    bits).
+def covary(
+    products: Any, with_target: Any, x: Any, y: Integer, n: Integer, fade: Integer, weight: Integer
+) -> None:
+    """Fade, then add the products of the regressors with each other and with the target (18 fractional bits: fewer,
+    and the rounding of long fades would be as large as what small signals do not share).
     """
+    half = (np.int64(1) << fade) >> 1
     for i in range(n):
-        xi = np.int64(x[i]) << 12
+        xi = np.int64(x[i]) * weight
         line = products[i]
         for j in range(i + 1):
-            line[j] += (xi * np.int64(x[j]) - line[j]) >> fade
-        with_target[i] += (xi * y - with_target[i]) >> fade
+            line[j] += (xi * np.int64(x[j]) - line[j] + half) >> fade
+        with_target[i] += (xi * y - with_target[i] + half) >> fade
+
+
+@njit(cache=True, _nrt=False)
+def _shifted(value: Integer, shift: Integer) -> Integer:
+    return value << shift if shift >= 0 else value >> -shift
+
+
+@njit(cache=True, _nrt=False)
+def _even_out(products: Any, a: Any, n: Integer, ridge: Integer) -> None:
+    """Copy the products to `a`, every regressor scaled by a power of two (noted in the last line) to a variance of
+    28 to 30 bits, so that small ones keep their digits beside large ones.
+    """
+    shifts = a[MAX_TAPS - 1]
+    for i in range(n):
+        bits, top = np.int64(0), products[i, i]
+        while top > 0:
+            top >>= 1
+            bits += 1
+        shifts[i] = min((30 - bits) >> 1, 12)
+    for i in range(n):
+        for j in range(i + 1):
+            a[i, j] = _shifted(products[i, j], shifts[i] + shifts[j])
+        a[i, i] += (a[i, i] >> ridge) + 1
 
 
 @njit(cache=True, _nrt=False)
 def solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, ridge: Integer) -> None:
     """Least-squares weights (18 fractional bits) by LDL'; all in 30-bit numbers, whatever the signal's
-    power.
+    power. The second regressor must be of the target's size.
     """
-    top = np.int64(1)
-    for i in range(n):
-        top = max(top, products[i, i])
-    down, up = np.int64(0), np.int64(0)
-    while (top >> down) >= (1 << 30):
-        down += 1
-    while (top << up) < (1 << 29) and up < 20:
-        up += 1
-    for i in range(n):
-        for j in range(i + 1):
-            a[i, j] = (products[i, j] << up) >> down
-        a[i, i] += (((top << up) >> down) >> ridge) + 1
+    _even_out(products, a, n, ridge)
+    shifts = a[MAX_TAPS - 1]
+    own = shifts[min(n - 1, 1)]
     for j in range(n):
         pivot = max(a[j, j], np.int64(64))
         a[j, j] = pivot
@@ -57,9 +74,9 @@ def solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, rid
                 a[i, k] -= (factor * a[k, j]) >> 24
         for i in range(j + 1, n):
             a[i, j] = min(max((a[i, j] << 24) // pivot, -(1 << 32)), 1 << 32)
-    last = MAX_TAPS - 1
+    last = MAX_TAPS - 2
     for i in range(n):
-        z = (with_target[i] << up) >> down
+        z = _shifted(with_target[i], shifts[i] + own)
         for j in range(i):
             z -= (a[i, j] * a[j, last]) >> 24
         a[i, last] = min(max(z, -(1 << 30)), 1 << 30)
@@ -68,6 +85,8 @@ def solve(products: Any, with_target: Any, weights: Any, a: Any, n: Integer, rid
         for j in range(i + 1, n):
             v -= (a[j, i] * weights[j]) >> 24
         weights[i] = min(max(v, -_TOP_WEIGHT), _TOP_WEIGHT)
+    for i in range(n):
+        weights[i] = min(max(_shifted(weights[i], shifts[i] - own), -_TOP_WEIGHT), _TOP_WEIGHT)
 
 
 @njit(cache=True, _nrt=False)

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ktray.literals.buckets import BUCKET, aligned, find_buckets, find_runs, learn_runs
+from ktray.literals.buckets import BUCKET, UNSEEN, aligned, find_buckets, find_runs, learn_runs
 from ktray.literals.cells import (
     BITS,
     BUCKETS,
@@ -46,10 +46,12 @@ from ktray.literals.fixed import NEXT_STATE, STATE_COUNTS, STRETCH, Integer
 from ktray.literals.following import CONTEXTS, follow_text, set_contexts
 from ktray.literals.inputs import (
     DIRECT_BITS,
+    counter_inputs,
     direct_inputs,
     doubt_inputs,
     find_directs,
     history_inputs,
+    learn_counters,
     run_inputs,
 )
 from ktray.literals.layers import FINAL_ROWS, FINALS, FIRST_ROW, choose_rows, learn_weights, mix
@@ -61,9 +63,11 @@ from ktray.literals.settings import MixerSettings
 State = tuple[NDArray[Any], ...]
 
 #: What `leave_out` can silence, by its bit: the contexts in their order, then other parts.
-PARTS = (*CONTEXTS, "matches", "result maps")
+PARTS = (*CONTEXTS, "matches", "result maps", "counters", "distances")
 #: Learning rates of the first layer, what it has more at first, of the second.
 _RATES = (3500, 120_000_000, 1500)
+_SLOWER_RATES = (2000, 60_000_000, 800)  # with the inputs of the largest preset
+_COUNTERS = PARTS.index("counters")
 _NO_MATCHES, _NO_RESULT_MAPS = 1 << PARTS.index("matches"), 1 << PARTS.index("result maps")
 
 
@@ -71,7 +75,7 @@ def new_state(settings: MixerSettings) -> State:
     """The model before its first bit, its tables as large as `settings` says."""
     n, sets, directs = settings.contexts, settings.sets, settings.directs
     runs = n * settings.with_runs
-    first_match = n + n * settings.with_doubts + runs
+    first_match = n + 3 * n * settings.with_doubts + runs
     inputs = (first_match + 2 * MATCHES + 2 + 2 * directs + 15) // 16 * 16
     return (
         _new_scalars(settings, first_match),
@@ -101,6 +105,7 @@ def new_state(settings: MixerSettings) -> State:
         np.zeros((FINALS, 2), dtype=np.int64),  # rows and logits of the second layer
         np.full((directs, 16 << DIRECT_BITS), HALF, dtype=np.int32),  # counters of some contexts
         np.zeros((directs, 2), dtype=np.int64),  # where those of the half begin, the cell used
+        np.full((BUCKET << settings.buckets) * settings.with_doubts, UNSEEN, dtype=np.uint16),
     )
 
 
@@ -109,7 +114,7 @@ def _new_scalars(settings: MixerSettings, first_match: int) -> NDArray[np.int64]
     scalars[[C0, NODE]] = 1
     sizes = (settings.history, settings.buckets, settings.runs)
     scalars[[HISTORY, BUCKETS, RUNS]] = [(1 << b) - 1 for b in sizes]
-    scalars[[RATE, RATE_EXTRA, RATE2]] = _RATES
+    scalars[[RATE, RATE_EXTRA, RATE2]] = _SLOWER_RATES if settings.with_doubts else _RATES
     scalars[DOUBT_INPUTS] = settings.contexts * settings.with_doubts
     scalars[RUN_INPUTS] = (first_match - settings.contexts) * settings.with_runs
     scalars[MATCH_INPUTS] = first_match
@@ -131,11 +136,12 @@ def leave_out(state: State, parts: int) -> None:
 @njit(cache=True, _nrt=False, inline="always")
 def predict(state: Any) -> Integer:
     """The probability of a one bit, 1..65535 of 65536."""
-    (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain, finals, tables, at) = state  # fmt: skip  # noqa: E501
+    (scalars, _, buckets, _, places, maps, used, _, _, found, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain, finals, tables, at, counters) = state  # fmt: skip  # noqa: E501
     c0, bits, n = scalars[C0], scalars[BITS], scalars[MATCH_INPUTS]
     scalars[KNOWN] = history_inputs(scalars[NODE], buckets, places, maps, used, x)
     if scalars[DOUBT_INPUTS] > 0:
         doubt_inputs(used, x, scalars[DOUBT_INPUTS])
+        counter_inputs(scalars[NODE], counters, places, used, maps, x, 2 * scalars[DOUBT_INPUTS], (scalars[LEFT_OUT] >> _COUNTERS) & 3)  # fmt: skip  # noqa: E501
     if scalars[RUN_INPUTS] > 0:
         run_inputs(c0, bits, found, run_maps, run_used, x, scalars[RUN_INPUTS])
     scalars[LONGEST] = match_inputs(c0, bits, matches, match_maps, x, n)
@@ -150,7 +156,7 @@ def predict(state: Any) -> Integer:
 @njit(cache=True, _nrt=False)
 def _begin_byte(state: Any, byte: Integer) -> None:
     """Take in a whole byte, and look up the next one's contexts."""
-    (scalars, history, buckets, hashes, places, _, _, runs, run_places, found, _, _, _, _, _, _, _, matches, last, _, _, _, followers, _, _, _, at) = state  # fmt: skip  # noqa: E501
+    (scalars, history, buckets, hashes, places, _, _, runs, run_places, found, _, _, _, _, _, _, _, matches, last, _, _, _, followers, _, _, _, at, counters) = state  # fmt: skip  # noqa: E501
     learn_runs(runs, run_places, byte)
     history[scalars[POS] & scalars[HISTORY]] = byte
     scalars[POS] += 1
@@ -160,7 +166,7 @@ def _begin_byte(state: Any, byte: Integer) -> None:
     follow_text(scalars, byte)
     find_matches(scalars, history, matches, last, scalars[LEFT_OUT] & _NO_MATCHES)
     set_contexts(scalars, history, followers, hashes, matches)
-    find_buckets(buckets, scalars[BUCKETS], hashes, 0, places)
+    find_buckets(buckets, counters, scalars[BUCKETS], hashes, 0, places)
     find_runs(runs, scalars[RUNS], hashes, run_places, found)
     find_directs(scalars, 0, hashes, at)
 
@@ -168,11 +174,13 @@ def _begin_byte(state: Any, byte: Integer) -> None:
 @njit(cache=True, _nrt=False, inline="always")
 def update(state: Any, bit: Integer) -> None:
     """Learn the bit that came after `predict`."""
-    (scalars, _, buckets, hashes, places, maps, used, _, _, _, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain, finals, tables, at) = state  # fmt: skip  # noqa: E501
+    (scalars, _, buckets, hashes, places, maps, used, _, _, _, run_maps, run_used, x, weights, rows, logits, second, matches, _, match_maps, apm, cells, _, plain, finals, tables, at, counters) = state  # fmt: skip  # noqa: E501
     node = scalars[NODE]
     for i in range(places.shape[0]):
         buckets[places[i] + node] = NEXT_STATE[used[i], bit]
         adapt(maps[i], used[i], bit, 255)
+    if scalars[DOUBT_INPUTS] > 0:
+        learn_counters(node, counters, places, bit)
     for i in range(run_used.shape[0]):
         adapt(run_maps[i], run_used[i], bit, 400)  # cell 0 is never read
     for m in range(MATCHES):
@@ -188,7 +196,7 @@ def update(state: Any, bit: Integer) -> None:
     scalars[NODE] = (node << 1) | bit
     if scalars[BITS] == 4:
         scalars[NODE] = 1
-        find_buckets(buckets, scalars[BUCKETS], hashes, scalars[C0], places)
+        find_buckets(buckets, counters, scalars[BUCKETS], hashes, scalars[C0], places)
         find_directs(scalars, scalars[C0], hashes, at)
     elif scalars[BITS] == 8:
         _begin_byte(state, scalars[C0] & 255)

@@ -14,6 +14,9 @@ from ktray.literals.fixed import STATE_COUNTS, STRETCH, Integer
 #: Counters of the contexts that have their own: rows of 16 for half a byte, and how many rows in bits.
 DIRECT_BITS = 18
 
+#: Rates of a counter of a bucket that has seen so many bits, of 65536.
+COUNTER_RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(15)] + [65536 // 20], dtype=np.int64)
+
 #: 1 where a history knows bits of one kind only.
 _SURE = np.array([int((a == 0) != (b == 0)) for a, b in STATE_COUNTS], dtype=np.int64)
 
@@ -29,6 +32,29 @@ def history_inputs(node: Integer, buckets: Any, places: Any, maps: Any, used: An
     for i in range(6):
         known += np.int64(used[i] != 0)
     return known
+
+
+@njit(cache=True, _nrt=False)
+def counter_inputs(node: Integer, counters: Any, places: Any, used: Any, maps: Any, x: Any, first: Integer, silent: Integer) -> None:  # fmt: skip  # noqa: E501
+    """Two inputs a context: what its own counter says, and the distance from one half of what its history says;
+    `silent`: the former (1) or the latter (2) left out.
+    """
+    n, counted, distant = places.shape[0], 1 - (silent & 1), 1 - (silent >> 1)
+    for i in range(n):
+        known = np.int64(used[i] != 0)
+        p = np.int64(counters[places[i] + node]) >> 4
+        x[first + i] = (np.int64(STRETCH[p]) * known * counted) >> 1
+        x[first + n + i] = (((np.int64(maps[i, used[i]]) >> 19) - 2048) * known * distant) >> 2
+
+
+@njit(cache=True, _nrt=False)
+def learn_counters(node: Integer, counters: Any, places: Any, bit: Integer) -> None:
+    """Move the contexts' own counters towards `bit`, fast while they are new."""
+    for i in range(places.shape[0]):
+        value = np.int64(counters[places[i] + node])
+        seen, p = value & 15, value >> 4
+        p += ((bit * 4095 - p) * COUNTER_RATES[seen]) >> 16
+        counters[places[i] + node] = (p << 4) | min(seen + 1, 15)
 
 
 @njit(cache=True, _nrt=False)

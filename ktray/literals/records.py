@@ -21,11 +21,12 @@ _MIN_STEP = (
     0.8  # a record's first row is that much rougher than the last of the one before, and than its others
 )
 _MIN_AGREEMENT = 4.5
+_CERTAIN = 6.0  # agreement of a record that gaps are not filled across
 
 
 def find_records(data: Values) -> tuple[tuple[int, int], ...]:
     """(start, row length) of each record found; empty where they cover less than half of the block."""
-    roughness = _roughness(data)
+    roughness = roughness_of(data)
     sums = np.concatenate([[0.0], np.cumsum(roughness)])
     records: list[tuple[int, int]] = []
     start, covered = 0, 0
@@ -39,7 +40,48 @@ def find_records(data: Values) -> tuple[tuple[int, int], ...]:
         if start > _PATIENCE and 3 * covered < start:
             return ()
         start = _next_edge(sums, start)
-    return tuple(records) if 2 * covered > len(data) else ()
+    return fill_gaps(roughness, records, len(data)) if 2 * covered > len(data) else ()
+
+
+def fill_gaps(
+    roughness: NDArray[np.float64], records: list[tuple[int, int]], n: int
+) -> tuple[tuple[int, int], ...]:
+    """The records, with one or two in place of each gap and the doubtful records after it, where they fit."""
+    filled: list[tuple[int, int]] = []
+    end, i = 0, 0
+    while end < n:
+        after, gap = i, False
+        while after < len(records):  # to the next record that is certain, or that begins here
+            start, period = records[after]
+            gap = gap or start > end
+            if not gap or _agreement(roughness, start, period) >= _CERTAIN:
+                break
+            after += 1
+        stop = records[after][0] if after < len(records) else n
+        if stop > end:
+            filled += _best_filling(roughness, end, stop) or records[i:after]
+        if after < len(records):
+            filled.append(records[after])
+            stop += ROWS * records[after][1]
+        end, i = stop, after + 1
+    return tuple(filled)
+
+
+def _best_filling(roughness: NDArray[np.float64], start: int, stop: int) -> list[tuple[int, int]]:
+    """One or two records between `start` and `stop`, those that agree most; none where none does."""
+    periods, rest = divmod(stop - start, ROWS)
+    if rest or not MIN_PERIOD <= periods <= 2 * MAX_PERIOD:
+        return []
+    fillings = [[(start, periods)]] if periods <= MAX_PERIOD else []
+    shortest = max(MIN_PERIOD, periods - MAX_PERIOD)
+    fillings += [
+        [(start, p), (start + ROWS * p, periods - p)] for p in range(shortest, periods - shortest + 1)
+    ]
+    scored = [
+        (min(scores), sum(scores), f) for f in fillings for scores in [[_agreement(roughness, *r) for r in f]]
+    ]
+    _, _, best = max((s for s in scored if s[0] > _MIN_AGREEMENT), default=(0.0, 0.0, []), key=lambda s: s[1])
+    return best
 
 
 def _next_edge(sums: NDArray[np.float64], start: int) -> int:
@@ -53,7 +95,7 @@ def _next_edge(sums: NDArray[np.float64], start: int) -> int:
     return int(places[rough[0]] + hill.argmax())
 
 
-def _roughness(data: Values) -> NDArray[np.float64]:
+def roughness_of(data: Values) -> NDArray[np.float64]:
     """The logarithm of each byte's distance from what its two predecessors suggest."""
     s = data.view(np.int8).astype(np.float64)
     residual = s.copy()

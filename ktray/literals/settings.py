@@ -75,6 +75,8 @@ class MixerSettings:
         check_preset(preset)
         memory, contexts, doubts, runs = PRESETS[preset]
         need = max(n, 64).bit_length()
-        most = (memory << 20).bit_length() - 1 - 4  # every bucket has 16 bytes
+        most = (
+            (memory << 20) // (48 if doubts else 16)
+        ).bit_length() - 1  # a bucket's bytes, with its counters
         sizes = min(max(need + 3, 12), most), min(max(need, 10), 26), min(max(need + 2, 10), 22)
         return cls(*sizes, contexts, doubts, runs)

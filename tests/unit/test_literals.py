@@ -20,12 +20,15 @@ from ktray.literals import (
     encode_bytes,
     general,
     make_literal_model,
+    nucleotide,
     pricing_coder,
 )
-from ktray.literals.candidates import models_for
+from ktray.literals.candidates import NucleotideModel, models_for
 from ktray.literals.codec import choose_model
+from ktray.literals.coding import price_all
+from ktray.literals.filters import MAX_TAPS, WEIGHT_BITS, covary, solve
 from ktray.literals.fixed import COST, LOGIT_LIMIT, NEXT_STATE, SQUASH, STATE_COUNTS, STRETCH, cost_of
-from ktray.literals.records import find_records
+from ktray.literals.records import fill_gaps, find_records, roughness_of
 from ktray.sequences import Values
 
 
@@ -110,6 +113,14 @@ def test_block_is_restored_by_the_model_for_its_kind(name: str) -> None:
 def test_short_blocks(preset: str, n: int) -> None:
     data = text()[:n]
     assert np.array_equal(decode_bytes(encode_bytes(data, preset), n), data)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "general"])
+def test_every_preset_of_the_special_models_restores_what_it_coded(name: str, preset: str) -> None:
+    data = KINDS[name]()[:6000]
+    payload = encode_bytes(data, preset, hint=name)
+    assert np.array_equal(decode_bytes(payload, len(data)), data)
 
 
 def test_odd_number_of_bytes_as_16_bit_samples() -> None:
@@ -247,3 +258,38 @@ def test_records_are_found_where_they_are() -> None:
     assert found[0] == (0, 90)
     assert find_records(noise(30_000)) == ()
     assert find_records(text()) == ()
+
+
+def test_gaps_between_records_are_filled_where_one_or_two_records_fit() -> None:
+    data, periods = mfcc(), (90, 120, 75, 100, 140, 80)
+    records = [(20 * sum(periods[:i]), period) for i, period in enumerate(periods)]
+    for missing in ({0}, {3}, {5}, {2, 3}):
+        kept = [record for i, record in enumerate(records) if i not in missing]
+        assert fill_gaps(roughness_of(data), kept, len(data)) == tuple(records)
+
+
+def test_copies_vote_for_what_most_of_them_hold() -> None:
+    """Eight copies of one stretch on both strands, each with its own substitutions in a tenth of its bases."""
+    random = np.random.default_rng(7)
+    first = random.integers(0, 4, 3000).astype(np.uint8)
+    parts = [first]
+    for k in range(8):
+        copy = first if k % 2 else 3 - first[::-1]
+        parts.append(np.where(random.random(3000) < 0.1, random.integers(0, 4, 3000), copy).astype(np.uint8))
+    data = np.concatenate(parts)
+    bases = bytes(range(8))
+    plain, voting = (price_all(NucleotideModel(bases, 16, extras), data) for extras in (0, nucleotide.COPIED))
+    assert voting < 0.97 * plain
+
+
+def test_least_squares_find_weights_of_regressors_of_very_different_size() -> None:
+    random = np.random.default_rng(8)
+    n, true = 3, np.array([0.002, 0.75, -40.0])
+    products, with_target = np.zeros((MAX_TAPS, MAX_TAPS), np.int64), np.zeros(MAX_TAPS, np.int64)
+    weights, a = np.zeros(MAX_TAPS, np.int64), np.zeros((MAX_TAPS, MAX_TAPS), np.int64)
+    for _ in range(4000):
+        x = np.zeros(MAX_TAPS, np.int32)
+        x[:n] = random.normal(0, [8000, 200, 5]).round()
+        covary(products, with_target, x, round(float(x[:n] @ true)), n, 10, 1 << 18)
+    solve(products, with_target, weights, a, n, 18)
+    assert weights[:n] / 2**WEIGHT_BITS == pytest.approx(true, rel=0.02, abs=2e-4)

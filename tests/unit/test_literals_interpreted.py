@@ -41,8 +41,9 @@ def test_interpreted_run_writes_the_same_bytes(name: str) -> None:
     _check_same_bytes(name, "fast", {"NUMBA_DISABLE_JIT": "1"})
 
 
-def test_interpreted_run_of_the_largest_preset_writes_the_same_bytes() -> None:
-    _check_same_bytes("general", "max", {"NUMBA_DISABLE_JIT": "1"})
+@pytest.mark.parametrize("name", ["general", "nucleotides", "samples8"])
+def test_interpreted_run_of_the_largest_preset_writes_the_same_bytes(name: str) -> None:
+    _check_same_bytes(name, "max", {"NUMBA_DISABLE_JIT": "1"})
 
 
 def test_run_compiled_for_any_processor_writes_the_same_bytes() -> None:
