@@ -112,7 +112,7 @@ CONTEXTS = (
     *("order 3", "word and order 1", "order 4", "order 2", "classes and order 1", "order 6", "order 1"),
     *("two words", "followers of 1", "sparse 2-3", "line above", "brackets", "word and word before last"),
     *("sparse 3-4", "word in brackets", "order 3 and classes", "followers of 2", "word and order 2"),
-    *("order 5", "order 8", "three words", "byte expected", "initials", "word and gap", "letters"),
+    *("order 5", "order 8", "order 0", "byte expected", "initials", "word and gap", "letters"),
     *("line above twice", "word in tag", "sparse 1 and 3", "halves of 8", "word before, letters"),
     *("column and first", "followers of 3", "word, two and three before", "sparse 2 and 4"),
 )
@@ -181,7 +181,7 @@ def _set_further_contexts(scalars: Any, history: Any, followers: Any, hashes: An
     values = (
         hash2(c4, c8 & 0xFF),
         hash2(c4, c8),
-        hash2(hash2(word, word1), word2),
+        c4 & 0,  # counted as all others are; the plain counters forget otherwise
         hash2(matches[0, 2], (min(matches[0, 1], 31) << 8) | c1),
         hash2(scalars[INITIALS], c1),
         hash2(hash2(word, scalars[GAP]), word1),

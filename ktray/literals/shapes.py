@@ -61,7 +61,7 @@ _ALL = (CONSTANT, *_last(4), *(lag for k in range(1, 20) for lag in _around(k, 1
 SHAPES = {
     "samples16": Shape(
         bits=16,
-        filters=(Filter(_last(20), 8), Filter(_last(32), 10), Filter(_last(32), 9), Filter(_last(12), 7)),
+        filters=(Filter(_last(20), 8), Filter(_last(32), 10), Filter(_last(12), 7)),
         stages=((256, 2000), (32, 2000), (16, 2000)),
         blend=7,
         rate=2500,
@@ -78,7 +78,6 @@ SHAPES = {
         bits=8,
         filters=(
             Filter((CONSTANT, *_last(8)), 10, per_row=True),
-            Filter(_last(16), 11),
             Filter(_NEAR, 12, per_row=True),
         ),
         stages=(),
@@ -97,7 +96,9 @@ def _more(name: str, *filters: Filter, rate: int) -> Shape:
 
 #: Shapes of the largest preset.
 FURTHER_SHAPES = {
-    "samples16": _more("samples16", Filter(_last(6), 6), Filter(_last(60), 12), rate=2500),
+    "samples16": _more(
+        "samples16", Filter(_last(32), 9), Filter(_last(6), 6), Filter(_last(60), 12), rate=2500
+    ),
     "samples8": _more(
         "samples8", Filter(_last(24), 11), Filter(_last(6), 6), Filter(_last(60), 12), rate=3000
     ),
