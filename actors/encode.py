@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from ktray.solve import SETTLED, SolvedBlock, solve_block
 @dataclass(frozen=True, slots=True)
 class EncodePlan:
     """What every block of a run is encoded with. `logs` are folder names below `log` of the proposers to
-    reduce over, each with the number of samples that count."""
+    reduce over, each with the number of samples that count. `piloted`: folders and blocks whose log may lack
+    shards, those that were not searched since a pilot of their block found nothing that pays."""
 
     blocks: str
     log: str
@@ -32,6 +34,7 @@ class EncodePlan:
     shard: int
     prior: str
     prior_settings: dict[str, Any]
+    piloted: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def improves(self) -> bool:
@@ -67,21 +70,28 @@ class EncodeActor:
             log
             for proposer, samples in self._plan.logs
             for shard in shards_of(number, len(block.lengths), self._plan.shard)
-            for log in _shard_logs(Path(self._plan.log), proposer, shard, samples, ids)
+            for log in self._logs(proposer, shard, samples, ids)
         ]
         samples = max((n for _, n in self._plan.logs), default=0)
         return solve_block(block, ids, logs, samples, self._prior, self._improve)
 
+    def _logs(self, proposer: str, shard: Shard, samples: int, ids: list[str]) -> list[LogFile]:
+        root = Path(self._plan.log)
+        if (proposer, shard.block) in self._plan.piloted and not shard_log_paths(root, proposer, shard):
+            return []
+        return shard_logs(root, proposer, shard, samples, ids[shard.first : shard.last])
 
-def _shard_logs(root: Path, proposer: str, shard: Shard, samples: int, ids: list[str]) -> list[LogFile]:
-    """Return a shard's logs, checked by count and by id. Raises PipelineError where samples are missing."""
+
+def shard_logs(root: Path, proposer: str, shard: Shard, samples: int, ids: Sequence[str]) -> list[LogFile]:
+    """Return a shard's logs, checked by count and by the shard's `ids`. Raises PipelineError where samples are
+    missing."""
     logs, reached = [], 0
     for path in shard_log_paths(root, proposer, shard):
         start, stop = _samples_of(path)
         if start >= samples:
             continue
         log = read_log(path)
-        if start != reached or log.ids != ids_hash(ids[shard.first : shard.last]):
+        if start != reached or log.ids != ids_hash(ids):
             raise PipelineError(f"candidate log {path} does not fit its shard; remove it and run again")
         logs.append(log)
         reached = stop

@@ -15,6 +15,7 @@ import ray.data
 from ray.exceptions import RayError
 
 from actors.encode import EncodeActor, EncodePlan, logged_samples
+from actors.pilot import PilotActor
 from actors.propose import ProposeActor, RefineActor, tries_path
 from actors.rows import pack, raise_refusal
 from actors.runtime import cause, cluster_gpus
@@ -164,6 +165,17 @@ def encode_blocks(plan: EncodePlan, todo: Sequence[int], *, workers: int, progre
     _drain(data, note, None, 0)
     if sorted(finished) != sorted(todo):
         raise PipelineError(f"{len(todo)} blocks went in, {len(finished)} came out")
+
+
+def blocks_without_programs(plan: EncodePlan, blocks: Sequence[int], count: int, *, workers: int) -> set[int]:
+    """Return the blocks whose pilot (of `count` shards) found no programs that pay."""
+    if not blocks:
+        return set()
+    rows = _rows([{"block": number} for number in blocks])
+    found: dict[int, bool] = {}
+    data = _stage(rows, PilotActor, (plan, count), (1, workers), 1.0)
+    _drain(data, lambda row: found.update({row["block"]: row["pays"]}), None, 0)
+    return {number for number, pays in found.items() if not pays}
 
 
 def _rows(rows: list[dict[str, Any]]) -> ray.data.Dataset:

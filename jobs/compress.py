@@ -20,12 +20,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from actors.encode import EncodePlan, read_report
-from actors.pipeline import encode_blocks, missing_shards, propose_and_verify
+from actors.pilot import pilot_shards
+from actors.pipeline import blocks_without_programs, encode_blocks, missing_shards, propose_and_verify
 from actors.runtime import running
-from jobs.reading import CorpusConfig
+from jobs.reading import AUTO, CorpusConfig
 from ktray.archive import ArchiveWriter, EncodedBlock
 from ktray.blockstore import Manifest, block_path, read_block
-from ktray.candidatelog import shards_of
+from ktray.candidatelog import Shard, shards_of
 from ktray.config import option, to_yaml
 from ktray.corpora.blocks import Corpus
 from ktray.dsl.ops import find_dialect
@@ -46,7 +47,7 @@ from ktray.samplers.endpoint import EndpointSettings
 from ktray.samplers.engine import EngineSettings
 from ktray.samplers.ports import SamplingSettings
 from ktray.sandbox import SandboxLimits, check_isolation
-from ktray.solve import BlockReport
+from ktray.solve import SETTLED, BlockReport
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Config(CorpusConfig):
     n: int = option(1, "samples a sequence of proposers that sample")
     workers: int = option(0, "workers a stage (0: one a CPU of the cluster)")
     search: SearchSettings = option(SearchSettings(), "the symbolic searcher")
+    pilot: int = option(
+        4,
+        "shards of a block that are searched first, under prior adaptive; the others only where programs pay "
+        "beside literals in context (0: all at once; never for corpora with sequences of their own)",
+    )
     engine: EngineSettings = option(EngineSettings(DEFAULT_MODEL), "the model of the vllm proposer")
     endpoint: EndpointSettings = option(EndpointSettings(), "the model of the openai proposer")
     sampling: SamplingSettings = option(SamplingSettings(), "how models sample")
@@ -91,9 +97,12 @@ def run(config: Config) -> dict[str, Any]:
     manifest = config.store(corpus, directory.path / "blocks")
     with running(config.workers) as cpus:
         workers = config.workers or cpus
+        piloted: set[tuple[str, int]] = set()
         for spec in specs:
-            _propose(config, spec, folders[spec.name], manifest, directory, workers)
-        plan = _encode(config, specs, folders, manifest, directory, workers)
+            plan = _plan(config, [spec], folders, directory)
+            piloted |= _propose(config, spec, plan, manifest, workers)
+        plan = _plan(config, specs, folders, directory, frozenset(piloted))
+        _encode(plan, manifest, workers)
     reports = [
         BlockReport.from_json(read_report(plan.encoded_path(i))) for i in range(len(manifest.sequences))
     ]
@@ -104,6 +113,7 @@ def run(config: Config) -> dict[str, Any]:
         "archive_path": str(archive_path(config)),
         "run": str(directory.path),
         "sha256": manifest.sha256,
+        "left_by_pilot": len(piloted),
     }
     directory.save_metrics(metrics)
     _tidy(plan)
@@ -113,7 +123,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _check(config: Config) -> None:
-    config.require(n=1, chunk=1, shard=1, workers=0)
+    config.require(n=1, chunk=1, shard=1, workers=0, pilot=0)
     find_dialect(config.dialect)
     make_prior(config.prior, **prior_settings(config))
     check_isolation(config.sandbox)
@@ -182,13 +192,41 @@ def _check_output(config: Config) -> None:
 
 
 def _propose(
-    config: Config, spec: ProposerSpec, folder: str, manifest: Manifest, directory: RunDirectory, workers: int
+    config: Config, spec: ProposerSpec, plan: EncodePlan, manifest: Manifest, workers: int
+) -> set[tuple[str, int]]:
+    """Let a proposer do what is missing; return the folders and blocks that it left after a pilot."""
+    ((folder, samples),) = plan.logs
+    log = Path(plan.log)
+    cut = {b: shards_of(b, count, config.shard) for b, count in enumerate(manifest.sequences)}
+    left: set[int] = set()
+    if _pilots(config, spec):
+        first = {b: pilot_shards(shards, config.pilot) for b, shards in cut.items()}
+        asked = [b for b in cut if missing_shards(log, folder, cut[b], samples) and first[b] != cut[b]]
+        _search(config, spec, plan, [s for b in asked for s in first[b]], f"{spec.name}, a pilot", workers)
+        left = blocks_without_programs(plan, asked, config.pilot, workers=workers)
+        if left:
+            console.print(
+                f"{spec.name}: programs do not pay in {len(left)} of {len(cut)} blocks; they are left"
+            )
+    _search(config, spec, plan, [s for b in cut if b not in left for s in cut[b]], spec.name, workers)
+    return {(folder, block) for block in left}
+
+
+def _pilots(config: Config, spec: ProposerSpec) -> bool:
+    """Whether a few shards are searched first: where literals may be cheaper than any program, which is so
+    under `adaptive`, and not where sequences are the corpus's own or were found as programs."""
+    own = config.corpus in ("sequences", "synthetic") or config.chunk == AUTO
+    return config.pilot > 0 and spec.name in SETTLED and config.prior == "adaptive" and not own
+
+
+def _search(
+    config: Config, spec: ProposerSpec, plan: EncodePlan, shards: Sequence[Shard], title: str, workers: int
 ) -> None:
-    shards = [s for b, count in enumerate(manifest.sequences) for s in shards_of(b, count, config.shard)]
-    log = directory.path / "log"
-    todo = missing_shards(log, folder, shards, spec.samples)
+    """Propose and verify what is missing of shards."""
+    ((folder, samples),) = plan.logs
+    todo = missing_shards(Path(plan.log), folder, shards, samples)
     solved = total = 0
-    with progress(console, f"{spec.name}", sum(len(s) for s, _ in todo), "sequences") as advance:
+    with progress(console, title, sum(len(s) for s, _ in todo), "sequences") as advance:
 
         def note(row: dict[str, Any]) -> None:
             nonlocal solved, total
@@ -199,26 +237,27 @@ def _propose(
             spec,
             folder,
             todo,
-            blocks=str((directory.path / "blocks").resolve()),
-            log=log.resolve(),
+            blocks=plan.blocks,
+            log=Path(plan.log),
             limits=config.sandbox,
             workers=workers,
             progress=note,
         )
 
 
-def _encode(
+def _plan(
     config: Config,
     specs: Sequence[ProposerSpec],
     folders: dict[str, str],
-    manifest: Manifest,
     directory: RunDirectory,
-    workers: int,
+    piloted: frozenset[tuple[str, int]] = frozenset(),
 ) -> EncodePlan:
+    """Return how blocks are encoded from the logs of `specs`."""
     logs = tuple((folders[spec.name], spec.samples) for spec in specs)
-    key = settings_hash({"prior": config.prior, **prior_settings(config), "logs": logs})
+    depends = {"prior": config.prior, **prior_settings(config), "logs": logs}
+    key = settings_hash(depends | ({"piloted": sorted(piloted)} if piloted else {}))
     path = directory.path.resolve()
-    plan = EncodePlan(
+    return EncodePlan(
         blocks=str(path / "blocks"),
         log=str(path / "log"),
         out=str(path / f"encoded-{config.prior}-{key}"),
@@ -226,7 +265,12 @@ def _encode(
         shard=config.shard,
         prior=config.prior,
         prior_settings=prior_settings(config),
+        piloted=piloted,
     )
+
+
+def _encode(plan: EncodePlan, manifest: Manifest, workers: int) -> None:
+    """Encode the blocks that are missing."""
     todo = [i for i in range(len(manifest.sequences)) if not plan.encoded_path(i).exists()]
     stored = inputs = 0
     with progress(console, "encoding", len(todo), "blocks") as advance:
@@ -237,7 +281,6 @@ def _encode(
             advance(1, f"rate {stored / max(1, inputs):.4f}")
 
         encode_blocks(plan, todo, workers=workers, progress=note)
-    return plan
 
 
 def prior_settings(config: Config) -> dict[str, Any]:

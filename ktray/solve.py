@@ -112,6 +112,16 @@ def solve_block(
     return SolvedBlock(encoded, _solutions_table(archived, published, encoded.as_program), report)
 
 
+def cheapest_programs(
+    logs: Iterable[LogFile], ids: Sequence[str], samples: int, prior: Prior
+) -> list[Program | None]:
+    """Return the cheapest right program in `logs` of each of the sequences `ids`, or None where there is none."""
+    number = {sequence_id: i for i, sequence_id in enumerate(ids)}
+    candidates = [c for log in logs for c in _correct(log.table, samples, number)]
+    best = reduce_block(candidates, prior.prices([c.program for c in candidates]))
+    return [best[i].program if i in best else None for i in range(len(ids))]
+
+
 def _improved(
     block: CorpusBlock, archived: dict[int, Choice], near: Sequence[Correct], improve: Improve
 ) -> list[Correct]:

@@ -91,6 +91,14 @@ class AdaptivePrior:
         encoder = BlockEncoder(self._counts, way, lengths is None)
         return encoder.finish([encoder.add(entry) for entry in entries])
 
+    def programs_pay(self, entries: Sequence[Entry]) -> bool:
+        """Return whether a block that begins with `entries` would hold programs: whether theirs could save a
+        share worth having of what literals take. Always true where literals are not mixed."""
+        if self._literals not in PRESETS:
+            return True
+        lengths = np.array([len(entry.values) for entry in entries], np.int64)
+        return self._programs_may_pay(entries, encode_whole(entries, lengths, self._literals).literal_bits)
+
     def _programs_may_pay(self, entries: Sequence[Entry], literal_bits: float) -> bool:
         """Whether programs could save a share of the block that coding it twice more is worth."""
         elements = sum(len(entry.values) for entry in entries)
