@@ -9,25 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ktray.dsl.program import DslProgram, Ref
+from ktray.proposers.search.bank import call_of
 from ktray.proposers.search.graph import Graph, emit, emit_fold
 from ktray.proposers.search.parse import PROGRESSION
 from ktray.proposers.search.relations.kinds import (
     OP,
     R_ADD,
-    R_ADD_LISTS,
-    R_BETWEEN,
     R_EXTEND,
     R_FILTER,
-    R_JUMPS,
-    R_MAX,
-    R_MIN,
     R_MODULO,
-    R_MODULO_LISTS,
     R_REPEAT,
     R_REVERSE,
-    R_SCAN,
     R_SUBSTITUTE,
-    R_SUBTRACT_LISTS,
     S0,
     S1,
     SAME,
@@ -49,7 +42,6 @@ _STAGES |= dict.fromkeys(("add_two_lists", "subtract_two_lists", "modulo_two_lis
 _STAGES |= dict.fromkeys(("join", "interleave"), 6)
 
 KEEPS = (lambda x: x % 2 == 0, lambda x: x % 2 == 1, lambda x: x != 0)
-PREDICATES = ("is_even", "is_odd", "is_not_zero")
 
 
 def progression(graph: Graph, first: int, step: int, length: int) -> int:
@@ -77,22 +69,25 @@ class Assembler:
         """Return the node of the whole sequence, made piece after piece: each is joined to all before it, by
         `concatenate` or `interleave`, as early as can be."""
         first, depth = self.plan.first.tolist(), len(self.plan.peels)
-        steps = [(False, node, size) for node, size in self.pieces(first[depth], first[depth + 1])]
+        steps = [(False, *piece) for piece in self.pieces(first[depth], first[depth + 1])]
         for d in range(depth - 1, -1, -1):
             m, side = self.plan.peels[d]
             pieces = self.pieces(first[d], first[d + 1])
             if side == 1:
                 item = self.graph.join([node for node, _ in pieces])
                 steps.insert(self._place(steps, m, item), (True, item, m))
-                continue
-            taken = size = 0
-            while size < m:
-                size += pieces[taken][1]
-                taken += 1
-            item = self.graph.join([node for node, _ in pieces[:taken]])
-            steps.append((True, item, size))
-            steps.extend((False, *piece) for piece in pieces[taken:])
+            else:
+                steps.extend(self._woven(pieces, m))
         return self._folded(steps)
+
+    def _woven(self, pieces: list[tuple[int, int]], m: int) -> list[tuple[bool, int, int]]:
+        """Return the steps of pieces of which the first, of m elements or more, are woven into all before."""
+        taken = size = 0
+        while size < m:
+            size += pieces[taken][1]
+            taken += 1
+        item = self.graph.join([node for node, _ in pieces[:taken]])
+        return [(True, item, size), *((False, *piece) for piece in pieces[taken:])]
 
     def _place(self, steps: list[tuple[bool, int, int]], m: int, item: int) -> int:
         """Return where in `steps` a list of m elements may be woven in: where enough stands before, nothing is
@@ -175,19 +170,20 @@ class Assembler:
         children: list[int] = []
         at = end
         while at > begin:
-            start = int(self.plan.start[at])
-            row = self.target.get(start)
-            if row is not None and int(row[T1]) == at:
-                if int(row[OP]) == R_EXTEND and int(row[S0]) >= begin:
-                    start = int(row[S0])
-                    source = self.part(start, int(row[S1]))
-                    children.append(self.graph.add("repeat_list", int(row[A]), Ref(source)))
-                else:
-                    children.append(self.related(row))
-            else:
-                children.append(self.piece(start, at))
-            at = start
+            node, at = self._last(begin, at)
+            children.append(node)
         return self.graph.join(children[::-1])
+
+    def _last(self, begin: int, end: int) -> tuple[int, int]:
+        """Return the node of the last piece of text[begin:end], and where it starts."""
+        start = int(self.plan.start[end])
+        row = self.target.get(start)
+        if row is None or int(row[T1]) != end:
+            return self.piece(start, end), start
+        if int(row[OP]) != R_EXTEND or int(row[S0]) < begin:
+            return self.related(row), start
+        start = int(row[S0])
+        return self.graph.add("repeat_list", int(row[A]), Ref(self.part(start, int(row[S1])))), start
 
     def piece(self, start: int, end: int) -> int:
         """Return the node of a literal or a progression."""
@@ -215,38 +211,13 @@ class Assembler:
     def applied(self, row: NDArray[np.int64], node: int) -> int:
         """Return the node of a relation's operation on a list."""
         op, a, b = int(row[OP]), int(row[A]), int(row[B])
-        source = Ref(node)
-        add = self.graph.add
+        if op == R_EXTEND:  # the first period stands there already
+            op, a = (SAME, 0) if a == 2 else (R_REPEAT, a - 1)
         if op == SAME:
-            return source.line
-        if op == R_REVERSE:
-            return add("reverse_list", source)
-        if op == R_ADD:
-            return add("add_item_list", source, a) if a > 0 else add("subtract_item_list", source, -a)
-        if op == R_MODULO:
-            return add("modulo_item_list", source, a)
-        if op == R_SUBSTITUTE:
-            return add("substitute", source, a, b)
-        if op == R_JUMPS:
-            return add("get_subsequence_with_jumps", source, a)
-        if op == R_BETWEEN:
-            return add("get_subsequence_between_indices", source, a, b)
-        if op == R_SCAN:
-            return add("scan_add", source)
-        if op == R_FILTER:
-            return add("filter", PREDICATES[a], source)
-        if op in (R_MAX, R_MIN):
-            return add("max_n" if op == R_MAX else "min_n", source, a)
-        if op == R_REPEAT:
-            return add("repeat_list", a, source)
-        if op == R_EXTEND:
-            return source.line if a == 2 else add("repeat_list", a - 1, source)
-        names = {
-            R_ADD_LISTS: "add_two_lists",
-            R_SUBTRACT_LISTS: "subtract_two_lists",
-            R_MODULO_LISTS: "modulo_two_lists",
-        }
-        return add(names[op], source, Ref(self.part(int(row[U0]), int(row[U1]))))
+            return node
+        second = self.part(int(row[U0]), int(row[U1])) if row[U0] >= 0 else -1
+        call = call_of(op, node, a, b, second)
+        return self.graph.add(call.op, *call.args)
 
 
 def assemble(plan: Plan) -> DslProgram:

@@ -5,7 +5,7 @@ Work is counted in elements visited by parses, never in seconds, so a plan depen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +31,21 @@ FEW_BITS = 200.0
 #: Shorter sequences are searched in any case; longer ones, at great cost, only where it looks well.
 LONG, VERY_LONG = 96, 512
 
-#: A plan above the first share of an order-0 code is not improved; above the second, no wider pass is made.
-POOR, FAIR = 0.72, 0.58
+#: A plan above the first share of an order-0 code is not improved; above the second, no wider pass is made. One
+#: above the third, and above so many bits an element, is worth a wider pass even where it looks well made.
+POOR, FAIR, DEAR = 0.72, 0.58, 0.18
+DEAR_EACH = 1.3
 
 #: Longest list that is usually written as a literal.
 MOST = 25
+
+#: Sequences of at most MANY elements are also tried with one list more taken off. That is of use only where
+#: a literal of SPELLED elements or more could hide it, and where the quick price, which knows few operations,
+#: rises by at most UNSEEN bits. Lengths up to FINE pairs are all tried, longer ones in growing steps.
+MANY, SPELLED, UNSEEN, FINE = 128, 8, 40.0, 20
+
+#: How the work of quick looks, and of looks for relations, grows with the crowd of equal values.
+LOOK_CROWD, DERIVE_CROWD = 0.5, 0.75
 
 #: Work of one pass over structures, in units an element; the rest of a wider beam is then left out.
 PASS = 400_000
@@ -80,7 +90,8 @@ class _Search:
         self.deriver = Deriver(n, costs)
         self.work = 0
         # Values that come often make every look for equal parts longer.
-        self.crowd = 1.0 + float((np.bincount(values) ** 2).sum()) / n / 8
+        crowd = 1.0 + float((np.bincount(values) ** 2).sum()) / n / 8
+        self.look_crowd, self.derive_crowd = crowd**LOOK_CROWD, crowd**DERIVE_CROWD
         self.plan: Plan | None = None
         self.others: dict[Peels, Plan] = {}
         self.look = INF
@@ -96,6 +107,10 @@ class _Search:
         """Tell whether any budget is left."""
         return self.work < self.budget
 
+    def rest(self) -> int:
+        """Return the work that the budget still allows."""
+        return max(0, self.budget - self.work)
+
     def evaluate(self, peels: Peels, bars: Ints, limit: float = INF) -> float:
         """Derive one structure unless its quick price exceeds `limit`; keep the best; return its bits."""
         n, depth = self.n, len(peels)
@@ -107,11 +122,11 @@ class _Search:
             self._laid, n, self._first, parts, self._ms, self.guide,
             self._closed, *heads, *self._room, self._plain, 0.0,
         )  # fmt: skip
-        self.work += int(12 * n * self.crowd)
+        self.work += int(12 * n * self.look_crowd)
         if look > limit:
             return INF
         bits, parses = self.deriver.derive(self._laid, self._first, parts, self._woven(peels), bars)
-        self.work += int(2 * parses * n * self.crowd + 8 * n * n * self.crowd)
+        self.work += int((2 * parses * n + 8 * n * n) * self.derive_crowd)
         if self.plan is None or bits < self.plan.bits - 1e-9:
             self.look = look
             self.plan = self._as_plan(bits, peels)
@@ -147,7 +162,7 @@ class _Search:
         """Return the quick prices and peels of the best structures of one pass, cheapest first."""
         scores, depths = np.empty(keep), np.zeros(keep, np.int64)
         ms, sides = np.zeros((2, keep, MAX_DEPTH), np.int64)
-        left = int(PASS * self.n / self.crowd)
+        left = int(min(PASS * self.n / self.look_crowd, self.rest() / self.derive_crowd))
         found, spent = weaves(
             self.values,
             self.n,
@@ -162,11 +177,10 @@ class _Search:
             sides,
             left,
         )
-        self.work += int(spent * self.crowd)
-        paths = [
-            tuple(zip(ms[r, :d].tolist(), sides[r, :d].tolist(), strict=True)) for r, d in enumerate(depths)
-        ]
-        return list(zip(scores[:found].tolist(), paths[:found], strict=True))
+        self.work += int(spent * self.derive_crowd)
+        rows = zip(depths[:found].tolist(), ms.tolist(), sides.tolist(), strict=False)
+        paths = [tuple(zip(m[:depth], side[:depth], strict=True)) for depth, m, side in rows]
+        return list(zip(scores[:found].tolist(), paths, strict=True))
 
     def refined(self, structures: list[tuple[float, Peels]]) -> list[tuple[float, Peels]]:
         """Return structures like the best of some, and like the best with another first peel, cheapest first."""
@@ -174,31 +188,50 @@ class _Search:
         starts += [s for s in structures if s[1][:1] != starts[0][1][:1]][: STARTS - 1]
         merged = {peels: look for look, peels in structures}
         for look, peels in starts:
-            looks, paths = np.empty(SEEN), np.zeros((SEEN, 1 + 2 * MAX_DEPTH), np.int64)
-            looks[0] = look
-            paths[0, 0] = len(peels)
-            paths[0, 1 : 1 + 2 * len(peels)] = [x for peel in peels for x in peel]
-            most = int(LOOKS * self.n / self.crowd / (12 * self.n))
-            found, seen = refine(self.values, self.n, self.guide, 1, looks, paths, most)
-            self.work += int(12 * seen * self.n * self.crowd)
-            for look, path in zip(looks[:found].tolist(), paths[:found].tolist(), strict=True):
-                merged[
-                    tuple(zip(path[1 : 1 + 2 * path[0] : 2], path[2 : 2 + 2 * path[0] : 2], strict=True))
-                ] = look
+            merged.update(self._varied(look, peels))
         return sorted((look, peels) for peels, look in merged.items())[:SEEN]
+
+    def _varied(self, look: float, peels: Peels) -> Iterator[tuple[Peels, float]]:
+        """Yield the best structures seen around one, and their quick prices."""
+        looks, paths = np.empty(SEEN), np.zeros((SEEN, 1 + 2 * MAX_DEPTH), np.int64)
+        looks[0] = look
+        paths[0, 0] = len(peels)
+        paths[0, 1 : 1 + 2 * len(peels)] = [x for peel in peels for x in peel]
+        most = int(min(LOOKS, self.rest() / self.n) / self.look_crowd / 12)
+        found, seen = refine(self.values, self.n, self.guide, 1, looks, paths, most)
+        self.work += int(12 * seen * self.n * self.look_crowd)
+        for price, path in zip(looks[:found].tolist(), paths[:found].tolist(), strict=True):
+            end = 1 + 2 * path[0]
+            yield tuple(zip(path[1:end:2], path[2:end:2], strict=True)), price
+
+    def look_closely(self, structures: list[tuple[float, Peels]]) -> None:
+        """Evaluate those of some structures, cheapest first, whose quick price is near the best."""
+        for look, peels in structures:
+            if peels and self.left() and look <= structures[0][0] + MARGIN:
+                self.evaluate(peels, _NO_BARS)
 
     def improve(self) -> None:
         """Vary the best plan by one peel or one barred relation at a time, as long as that helps."""
         while self.left() and self.plan is not None:
             was = self.plan
-            for peels in neighbours(was.peels, self.n):
-                if not self.left():
-                    return
-                self.evaluate(peels, _NO_BARS, self.look + MARGIN)
-                if self.plan is not was:
-                    break
-            if self.plan is was and not self._improve_by_bars(was):
+            helped = (
+                self._improve_by(neighbours(was.peels, self.n), MARGIN)
+                or self._improve_by_bars(was)
+                or (self.n <= MANY and spelled(was) and self._improve_by(longer(was.peels, self.n), UNSEEN))
+            )
+            if not helped:
                 return
+
+    def _improve_by(self, structures: Iterable[Peels], margin: float) -> bool:
+        """Evaluate structures of which the quick price is near the best plan's; tell whether one is better."""
+        was = self.plan
+        for peels in structures:
+            if not self.left():
+                break
+            self.evaluate(peels, _NO_BARS, self.look + margin)
+            if self.plan is not was:
+                return True
+        return False
 
     def _improve_by_bars(self, plan: Plan) -> bool:
         """Bar the relations of a plan one by one, keeping those bars that help; tell whether any did."""
@@ -224,6 +257,17 @@ def neighbours(peels: Peels, n: int) -> Iterator[Peels]:
             if possible(varied, n):
                 yield varied
         yield (*peels[:d], *peels[d + 1 :])
+
+
+def longer(peels: Peels, n: int) -> Iterator[Peels]:
+    """Yield structures with one peel more: the outermost or the innermost."""
+    m = 2
+    while 2 * m <= n and len(peels) < MAX_DEPTH - 2:
+        for side in (1, 0):
+            for more in dict.fromkeys((((m, side), *peels), (*peels, (m, side)))):
+                if possible(more, n):
+                    yield more
+        m += max(1, m // FINE)
 
 
 def possible(peels: Peels, n: int) -> bool:
@@ -256,16 +300,27 @@ def order0(values: Ints) -> float:
     return float(-(counts @ np.log2(counts / len(values)))) + 8.0 * len(counts)
 
 
+def pieces(plan: Plan) -> Iterator[tuple[int, int]]:
+    """Yield the kind and the length of each piece of a plan, the last first."""
+    at = int(plan.first[-1])
+    while at > 0:
+        start = int(plan.start[at])
+        yield int(plan.kind[at]), at - start
+        at = start
+
+
+def spelled(plan: Plan) -> bool:
+    """Tell whether a plan has a literal long enough to hide an interleaving."""
+    return any(kind == LITERAL and length >= SPELLED for kind, length in pieces(plan))
+
+
 def patchy(plan: Plan) -> bool:
     """Tell whether a plan has a literal longer, or a piece shorter, than lists usually are: a sign that its
     sequence is woven in a way not found yet."""
-    at = int(plan.first[-1])
-    while at > 0:
-        kind, start = plan.kind[at], int(plan.start[at])
-        if kind != TARGET and (at - start < LEAST or (kind == LITERAL and at - start > MOST)):
-            return True
-        at = start
-    return False
+    return any(
+        kind != TARGET and (length < LEAST or (kind == LITERAL and length > MOST))
+        for kind, length in pieces(plan)
+    )
 
 
 def search(
@@ -283,23 +338,31 @@ def search(
         return []
     task = _Search(values, costs, guide, budget)
     plain = task.evaluate((), _NO_BARS)
+    if len(values) >= VERY_LONG:
+        task.work = 0  # one look for relations takes much of the budget, which is for structures
     raw = float(costs[LITERAL_ELEMENT]) * len(values)
-    limit = wider = INF
-    if len(values) >= LONG:
-        limit = min(HOPELESS * raw, max(FEW_BITS, POOR * order0(values)))
-        wider = max(FEW_BITS, FAIR * order0(values))
-    for number, (width, closely, keep) in enumerate(stages):
+    limit, wider, dear = _limits(values, raw)
+    for number, stage in enumerate(stages):
         if not task.left():
             break
-        found = task.refined(task.structures(width, closely, keep))
+        found = task.refined(task.structures(*stage))
         if number == 0 and limit < INF and plain >= raw and found[0][0] > 0.95 * raw:
             break  # neither pieces nor a peel help: the rest of the search would not either
-        for look, peels in found[:keep]:
-            if peels and task.left() and look <= found[0][0] + MARGIN:
-                task.evaluate(peels, _NO_BARS)
+        task.look_closely(found[: stage[2]])
         if task.plan is None or task.plan.bits > limit:
             break
         task.improve()
-        if task.plan.bits > wider or not patchy(task.plan):
+        suspect = patchy(task.plan) or (number == 0 and task.plan.bits > dear)
+        if task.plan.bits > wider or not suspect:
             break
     return task.rivals()
+
+
+def _limits(values: Ints, raw: float) -> tuple[float, float, float]:
+    """Return the bits above which a plan is not improved, those above which no wider pass is made, and those above
+    which one is made in any case."""
+    if len(values) < LONG:
+        return INF, INF, INF
+    order = order0(values)
+    limit = min(HOPELESS * raw, max(FEW_BITS, POOR * order))
+    return limit, max(FEW_BITS, FAIR * order), max(DEAR_EACH * len(values), DEAR * order)
