@@ -121,7 +121,8 @@ def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
     settings = MixerSettings.for_block(n, preset)
     yield "all", _Without(settings, 0)
     for bit, part in enumerate(general.PARTS):
-        if bit < settings.contexts or bit >= MAX_CONTEXTS:
+        has = settings.with_doubts or part not in general.PARTS_OF_MAX
+        if bit < settings.contexts or (bit >= MAX_CONTEXTS and has):
             yield f"without {part}", _Without(settings, 1 << bit)
     for name in ("with_doubts", "with_runs"):
         have = getattr(settings, name)
@@ -130,7 +131,8 @@ def general_variants(n: int, preset: str) -> Iterator[tuple[str, BlockModel]]:
             if name == "with_doubts"
             else replace(settings, with_runs=not have)
         )
-        yield f"{'without' if have else 'with'} {name.removeprefix('with_')}", _Without(other, 0)
+        what = {"with_doubts": "the further inputs and sets of max", "with_runs": "runs"}[name]
+        yield f"{'without' if have else 'with'} {what}", _Without(other, 0)
 
 
 def nucleotide_variants(model: NucleotideModel) -> Iterator[tuple[str, BlockModel]]:

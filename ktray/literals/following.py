@@ -111,7 +111,7 @@ def _follow_tag(scalars: Any, byte: Integer) -> None:
 CONTEXTS = (
     *("order 3", "word and order 1", "order 4", "order 2", "classes and order 1", "order 6", "order 1"),
     *("two words", "followers of 1", "sparse 2-3", "line above", "brackets", "word and word before last"),
-    *("sparse 3-4", "word in brackets", "order 3 and classes", "followers of 2", "word and order 2"),
+    *("word in brackets", "order 3 and classes", "followers of 2", "sparse 3-4", "word and order 2"),
     *("order 5", "order 8", "order 0", "byte expected", "initials", "word and gap", "letters"),
     *("line above twice", "word in tag", "sparse 1 and 3", "halves of 8", "word before, letters"),
     *("column and first", "followers of 3", "word, two and three before", "sparse 2 and 4"),
@@ -161,10 +161,10 @@ def set_contexts(scalars: Any, history: Any, followers: Any, hashes: Any, matche
         hash2(above, (column << 8) | c1),
         hash2(scalars[BRACKETS], c4 & 0xFFFF),
         hash2(word, scalars[WORD2]),
-        c4 & 0xFFFF0000,
         hash2(word, hash2(scalars[BRACKETS] & 0xFFFF, scalars[FIRST])),
         hash2(c4 & 0xFFFFFF, scalars[CLASSES] >> 12),
         hash2(followers[c4 & 0xFFFF], c1),
+        c4 & 0xFFFF0000,
         hash2(word, c4 & 0xFFFF),
     )
     for i in range(min(hashes.shape[0], _COMMON)):

@@ -64,6 +64,8 @@ State = tuple[NDArray[Any], ...]
 
 #: What `leave_out` can silence, by its bit: the contexts in their order, then other parts.
 PARTS = (*CONTEXTS, "matches", "result maps", "counters", "distances")
+#: Those that the largest preset alone has.
+PARTS_OF_MAX = ("counters", "distances")
 #: Learning rates of the first layer, what it has more at first, of the second.
 _RATES = (3500, 120_000_000, 1500)
 _SLOWER_RATES = (2000, 60_000_000, 800)  # with the inputs of the largest preset

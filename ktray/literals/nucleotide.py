@@ -1,8 +1,9 @@
 """The model of nucleotides: each symbol is a case bit and a base of two bits.
 
-Bases are predicted from the last 1 to 24 of them on both strands (every table learns each context's
-reverse complement too, as GeCo's inverted repeats do: `strands`), and by pointers into the past that survive
-substitutions (`pointers`). Complements sum to 3.
+Bases are predicted from the last 1 to 20 of them on both strands (every table learns each context's
+reverse complement too, as GeCo's inverted repeats do: `strands`, and `lately` for what is near), by pointers into
+the past that survive substitutions (`pointers`), and by the votes of many such copies (`copies`). Complements sum
+to 3.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from ktray.literals.strands import (
     FAST,
     LONGEST,
     N_INPUTS,
+    N_SLOW,
     SLOW,
     ask,
     hash_bases,
@@ -229,8 +231,8 @@ def _choose_rows(scalars: Any, used: Any, pointers: Any, copies: Any, net: Any, 
         votes = votes_context(copies)
         rows[3] = forward & 4095
         rows[4] = votes
-        rows[5] = ((used[8, 0] >> 1) & 15) * 16 + ((used[9, 0] >> 1) & 15)
-        rows[6] = ((used[11, 0] >> 1) & 15) * 16 + ((used[12, 0] >> 1) & 15)
+        rows[5] = ((used[N_SLOW - 1, 0] >> 1) & 15) * 16 + ((used[N_SLOW, 0] >> 1) & 15)
+        rows[6] = ((used[N_SLOW + 1, 0] >> 1) & 15) * 16 + ((used[N_SLOW + 2, 0] >> 1) & 15)
         rows[7] = cost * 2 + case
         rows[8] = _pointer_level(pointers, 1) * 8 + _pointer_level(pointers, 2)
         rows[9] = 0

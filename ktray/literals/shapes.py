@@ -78,6 +78,7 @@ SHAPES = {
         bits=8,
         filters=(
             Filter((CONSTANT, *_last(8)), 10, per_row=True),
+            Filter(_last(16), 11),
             Filter(_NEAR, 12, per_row=True),
         ),
         stages=(),

@@ -15,14 +15,14 @@ from ktray.literals.fixed import STRETCH, Integer
 from ktray.literals.mixing import adapt, prefetch
 
 #: How many bases the contexts have: of slow tables, and of hashed ones.
-SLOW = np.array([1, 2, 3, 4, 6, 8, 9, 10, 11], dtype=np.int64)
-FAST = np.array([12, 13, 14, 16, 18, 20, 24], dtype=np.int64)
+SLOW = np.array([1, 2, 3, 4, 6, 8, 10, 11], dtype=np.int64)
+FAST = np.array([12, 14, 16, 20], dtype=np.int64)
 LONGEST = 24
 N_SLOW, N_FAST = len(SLOW), len(FAST)
 CALIBRATED = 5  # the first slow table whose probabilities are calibrated too
 N_INPUTS = N_SLOW + N_SLOW - CALIBRATED + 2 * N_FAST
 FIRST_SLOW = np.concatenate([[0], np.cumsum(4**SLOW)]).astype(np.int64)
-_LIMITS = np.array([511, 511, 511, 511, 511, 511, 511, 400, 250], dtype=np.int64)
+_LIMITS = np.array([511, 511, 511, 511, 511, 511, 400, 250], dtype=np.int64)
 _FADE = 500
 # Rates of a cell that has seen so many bits, of 65536.
 _CELL_RATES = np.array(
