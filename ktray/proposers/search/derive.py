@@ -4,10 +4,13 @@ What is taken stays consistent: sources are whole sub-trees (parts nest or are a
 and nothing depends on itself.
 """
 
+# numba's decorators are untyped, so every call of a compiled function looks like Any.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise as pairwise_
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -36,6 +39,26 @@ MAX_ROWS = 4096
 
 #: How often relations are looked for again between the pieces that the last ones made.
 ROUNDS = 3
+
+#: Fewest bits that a relation must save to be taken.
+_GAIN = 1e-6
+
+
+class Board(NamedTuple):
+    """A text of `n` elements with the tables of its parse (see `parse`), and the parts that must be one list each
+    (zones: begin, end) with what a join within one costs."""
+
+    text: Ints
+    n: int
+    costs: Floats
+    cut: Ints
+    target_end: Ints
+    target_cost: Floats
+    closed: Floats
+    kind: Ints
+    start: Ints
+    zones: Ints
+    zone_bits: Floats
 
 
 @njit(cache=True)
@@ -110,23 +133,22 @@ def _fits(row: Ints, kept: Ints, count: int) -> bool:
 
 
 @njit(cache=True)
-def _apply(row: Ints, bits: float, cut: Ints, target_end: Ints, target_cost: Floats, sign: int) -> None:
+def _apply(row: Ints, bits: float, board: Board, sign: int) -> None:
     """Put a relation into the tables of the parse (sign 1), or take it out (sign -1)."""
-    cut[row[S0]] += sign
-    cut[row[S1]] += sign
-    cut[row[T0]] += sign
-    cut[row[T1]] += sign
+    cut = board.cut
+    for column in (S0, S1, T0, T1):
+        cut[row[column]] += sign
     if row[U0] >= 0:
         cut[row[U0]] += sign
         cut[row[U1]] += sign
-    target_end[row[T0]] = row[T1] if sign > 0 else 0
-    target_cost[row[T0]] = bits
+    board.target_end[row[T0]] = row[T1] if sign > 0 else 0
+    board.target_cost[row[T0]] = bits
 
 
 @njit(cache=True)
-def _barred(row: Ints, bars: Ints, bar_count: int) -> bool:
+def _barred(row: Ints, bars: Ints) -> bool:
     """Tell whether a relation is among those not to be taken."""
-    for b in range(bar_count):
+    for b in range(len(bars)):
         same = True
         for c in range(COLUMNS):
             if row[c] != bars[b, c]:
@@ -138,125 +160,139 @@ def _barred(row: Ints, bars: Ints, bar_count: int) -> bool:
 
 
 @njit(cache=True)
-def _boundaries(n: int, cut: Ints, start: Ints, closed: Floats, natural: Bools, base: Floats) -> None:
+def _boundaries(board: Board, natural: Bools, base: Floats) -> None:
     """Mark where pieces of the parse at hand begin or end, and copy its prices, those inside targets too."""
     natural.fill(False)
     natural[0] = True
-    for i in range(n + 1):
-        base[i] = closed[i]
-        if cut[i] > 0:
+    for i in range(board.n + 1):
+        base[i] = board.closed[i]
+        if board.cut[i] > 0:
             natural[i] = True
-    at = n
+    at = board.n
     while at > 0:
         natural[at] = True
-        for k in range(start[at] + 1, at):
+        for k in range(board.start[at] + 1, at):
             base[k] = min(base[k], base[at])
-        at = start[at]
+        at = board.start[at]
 
 
 @njit(cache=True)
-def _bind(row: Ints, price: float, zones: Ints, zone_bits: Floats, count: int, costs: Floats) -> int:
-    """Append the sources of a relation to the zones: parts that must be one list; return their number.
+def _bind(row: Ints, price: float, board: Board, count: int) -> int:
+    """Append the sources of a relation to the `count` zones; return their new number.
 
     What works on each element can as well be done to each piece by itself.
     """
-    bits = costs[SPLIT]
-    if row[OP] <= R_SUBSTITUTE or row[OP] == R_FILTER:
-        bits = min(bits, price)
-    zones[count, 0] = row[S0]
-    zones[count, 1] = row[S1]
-    zone_bits[count] = bits
+    split = board.costs[SPLIT]
+    each = row[OP] <= R_SUBSTITUTE or row[OP] == R_FILTER
+    board.zones[count, 0] = row[S0]
+    board.zones[count, 1] = row[S1]
+    board.zone_bits[count] = min(split, price) if each else split
     count += 1
     if row[U0] >= 0:
-        zones[count, 0] = row[U0]
-        zones[count, 1] = row[U1]
-        zone_bits[count] = costs[SPLIT]
+        board.zones[count, 0] = row[U0]
+        board.zones[count, 1] = row[U1]
+        board.zone_bits[count] = split
         count += 1
     return count
 
 
 @njit(cache=True)
-def _splits(n: int, start: Ints, zones: Ints, zone_bits: Floats, count: int) -> float:
+def _splits(board: Board, count: int) -> float:
     """Return the bits of the joins within zones that the parse at hand needs."""
     total = 0.0
-    at = start[n]
+    at = board.start[board.n]
     while at > 0:
         for z in range(count):
-            if zones[z, 0] < at < zones[z, 1]:
-                total += zone_bits[z]
-        at = start[at]
+            if board.zones[z, 0] < at < board.zones[z, 1]:
+                total += board.zone_bits[z]
+        at = board.start[at]
     return total
 
 
 @njit(cache=True)
+def _parsed(board: Board) -> float:
+    """Parse the text with what is in the tables; return the bits."""
+    return parse(
+        board.text, board.n, board.cut, board.target_end, board.target_cost, board.costs,
+        board.closed, board.kind, board.start,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _with(row: Ints, price: float, board: Board, bound: int) -> float:
+    """Return the bits of the text with one relation more."""
+    _apply(row, price, board, 1)
+    bits = _parsed(board)
+    if board.costs[SPLIT] > 0.0:
+        bits += _splits(board, _bind(row, price, board, bound))
+    _apply(row, price, board, -1)
+    return bits
+
+
+@njit(cache=True)
+def _foremost(gain: Floats) -> int:
+    """Return where the largest gain stands, the first of equal ones; -1 where none is worth taking."""
+    best = -1
+    top = _GAIN
+    for r in range(len(gain)):
+        if gain[r] > top:
+            top = gain[r]
+            best = r
+    return best
+
+
+@njit(cache=True)
+def _bounds(rows: Ints, price: Floats, count: int, base: Floats) -> Floats:
+    """Return upper bounds on what each of rows[:count] saves."""
+    gain = np.empty(count)
+    for r in range(count):
+        gain[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
+    return gain
+
+
+@njit(cache=True)
 def _take(
-    text: Ints,
-    n: int,
-    costs: Floats,
+    board: Board,
     rows: Ints,
     price: Floats,
     count: int,
+    base: Floats,
     kept: Ints,
     number: int,
     bars: Ints,
-    bar_count: int,
-    base: Floats,
-    cut: Ints,
-    target_end: Ints,
-    target_cost: Floats,
-    closed: Floats,
-    kind: Ints,
-    start: Ints,
-    zones: Ints,
-    zone_bits: Floats,
     bound: int,
 ) -> tuple[float, int, int, int]:
-    """Take rows[:count] as long as that helps; return (bits, number kept, parses done, zones).
+    """Take rows[:count], but none of `bars`, as long as that helps; return (bits, number kept, parses done, zones).
 
     The tables hold the parse with what was kept before, and in the end that with all that is kept.
     """
-    best = closed[n] + _splits(n, start, zones, zone_bits, bound)
+    best = board.closed[board.n] + _splits(board, bound)
+    gain = _bounds(rows, price, count, base)
+    # Gains of older turns only bound today's: look at the best until one is confirmed.
     seen = np.zeros(count, np.int64)
-    gain = np.empty(count)
-    for r in range(count):
-        # An upper bound, replaced by the gain itself once it is looked at.
-        gain[r] = base[rows[r, T1]] - base[rows[r, T0]] + 4.0 - price[r]
     turn = 1
     parses = 1
     while number < MAX_TAKEN:
-        # Gains of older turns only bound today's: look at the best until one is confirmed.
-        r = -1
-        top = 1e-6
-        for c in range(count):
-            if gain[c] > top:
-                top = gain[c]
-                r = c
+        r = _foremost(gain)
         if r < 0:
             break
         row = rows[r]
         if seen[r] == turn:
-            for c in range(COLUMNS):
-                kept[number, c] = row[c]
+            kept[number] = row
             number += 1
-            _apply(row, price[r], cut, target_end, target_cost, 1)
-            bound = _bind(row, price[r], zones, zone_bits, bound, costs)
+            _apply(row, price[r], board, 1)
+            bound = _bind(row, price[r], board, bound)
             best -= gain[r]
             gain[r] = -1.0
             turn += 1
-        elif not _fits(row, kept, number) or _barred(row, bars, bar_count):
+        elif not _fits(row, kept, number) or _barred(row, bars):
             gain[r] = -1.0
         else:
-            _apply(row, price[r], cut, target_end, target_cost, 1)
-            more = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-            if costs[SPLIT] > 0.0:
-                trial = _bind(row, price[r], zones, zone_bits, bound, costs)
-                more += _splits(n, start, zones, zone_bits, trial)
-            gain[r] = best - more
-            _apply(row, price[r], cut, target_end, target_cost, -1)
+            gain[r] = best - _with(row, price[r], board, bound)
             parses += 1
             seen[r] = turn
-    best = parse(text, n, cut, target_end, target_cost, costs, closed, kind, start)
-    return best + _splits(n, start, zones, zone_bits, bound), number, parses, bound
+    best = _parsed(board)
+    return best + _splits(board, bound), number, parses, bound
 
 
 class Deriver:
@@ -286,23 +322,22 @@ class Deriver:
 
         Return (bits, parses done).
         """
-        n = self.n
         self._reset(first, parts)
         self.bound = len(whole)
         for z, ends in enumerate(whole):
             self.zones[z] = ends
             self.zone_bits[z] = self.costs[SPLIT]
-        tables = (self.cut, self.target_end, self.target_cost)
-        parsed = (self.closed, self.kind, self.start)
-        bits = parse(text, n, *tables, self.costs, *parsed)
+        board = Board(
+            text, self.n, self.costs, self.cut, self.target_end, self.target_cost,
+            self.closed, self.kind, self.start, self.zones, self.zone_bits,
+        )  # fmt: skip
+        bits = _parsed(board)
         parses, self.number = 1, 0
         for _ in range(ROUNDS):
-            count = self._survey(text)
+            count = self._survey(board)
             bits, number, more, self.bound = _take(
-                text, n, self.costs, self.rows, self.price, count, self.kept, self.number,
-                bars, len(bars), self.base, *tables, *parsed,
-                self.zones, self.zone_bits, self.bound,
-            )  # fmt: skip
+                board, self.rows, self.price, count, self.base, self.kept, self.number, bars, self.bound
+            )
             parses += more
             if number == self.number:
                 break
@@ -317,10 +352,12 @@ class Deriver:
             self.cut[begin] += 1
             self.stop[begin:end] = end
 
-    def _survey(self, text: Ints) -> int:
+    def _survey(self, board: Board) -> int:
         """Fill the rows with the relations that may still pay, given the parse at hand; return their number."""
-        _boundaries(self.n, self.cut, self.start, self.closed, self.natural, self.base)
-        scene = Scene(text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price)
+        _boundaries(board, self.natural, self.base)
+        scene = Scene(
+            board.text, self.n, self.stop, self.natural, self.base, self.costs, self.rows, self.price
+        )
         count = 0
         for look in LOOKS:
             count = look(scene, count)

@@ -23,7 +23,7 @@ from ktray.sequences import KtSequence, Values
 
 #: Work units of one second on one core of the machine this was measured on: settings tell seconds, the search
 #: counts units, so that what it finds depends on neither machine nor load.
-UNITS_PER_SECOND = 125_000_000
+UNITS_PER_SECOND = 65_000_000
 
 #: `seconds` are for a sequence of this many elements; longer ones get in proportion more.
 TYPICAL_LENGTH = 64

@@ -42,7 +42,7 @@ MOST = 25
 #: Sequences of at most MANY elements are also tried with one list more taken off. That is of use only where
 #: a literal of SPELLED elements or more could hide it, and where the quick price, which knows few operations,
 #: rises by at most UNSEEN bits. Lengths up to FINE pairs are all tried, longer ones in growing steps.
-MANY, SPELLED, UNSEEN, FINE = 128, 8, 40.0, 20
+MANY, SPELLED, UNSEEN, FINE = 128, 10, 24.0, 16
 
 #: How the work of quick looks, and of looks for relations, grows with the crowd of equal values.
 LOOK_CROWD, DERIVE_CROWD = 0.5, 0.75
