@@ -98,6 +98,15 @@ def test_finds_nested_interleavings() -> None:
     assert bits_of(values) < 8 * len(A) + 140
 
 
+def test_finds_a_list_woven_with_its_remainders() -> None:
+    remainders = [x % 37 for x in B]
+    text = (
+        f"sequence_1 = set_list({B})\nsequence_2 = modulo_item_list(sequence_1, 37)\n"
+        "sequence_3 = interleave(sequence_1, sequence_2)\noutput = sequence_3"
+    )
+    assert bits_of(woven(B, remainders)) <= program_bits(parse_text(text), uniform_prices()) + 1e-9
+
+
 def test_gives_up_on_noise_and_on_nothing() -> None:
     proposer = SearchProposer()
     assert proposer.find(NOISE) is None
