@@ -98,13 +98,15 @@ def test_finds_nested_interleavings() -> None:
     assert bits_of(values) < 8 * len(A) + 140
 
 
-def test_finds_a_list_woven_with_its_remainders() -> None:
-    remainders = [x % 37 for x in B]
+def test_finds_remainders_woven_into_what_is_woven() -> None:
     text = (
-        f"sequence_1 = set_list({B})\nsequence_2 = modulo_item_list(sequence_1, 37)\n"
-        "sequence_3 = interleave(sequence_1, sequence_2)\noutput = sequence_3"
+        f"sequence_1 = set_list({B})\nsequence_2 = range_func_interval(244, 253, 4)\n"
+        "sequence_3 = modulo_item_list(sequence_1, 15)\nsequence_4 = interleave(sequence_1, sequence_2)\n"
+        "sequence_5 = interleave(sequence_4, sequence_3)\noutput = sequence_5"
     )
-    assert bits_of(woven(B, remainders)) <= program_bits(parse_text(text), uniform_prices()) + 1e-9
+    values = woven(woven(B, [244, 248, 252]), [x % 15 for x in B])
+    assert execute_text(text).values.tolist() == values
+    assert bits_of(values) <= program_bits(parse_text(text), uniform_prices()) + 1e-9
 
 
 def test_gives_up_on_noise_and_on_nothing() -> None:
