@@ -16,7 +16,7 @@ from ktray.literals.mixing import adapt, prefetch
 
 #: How many bases the contexts have: of slow tables, and of hashed ones.
 SLOW = np.array([1, 2, 3, 4, 6, 8, 10, 11], dtype=np.int64)
-FAST = np.array([12, 14, 16, 20], dtype=np.int64)
+FAST = np.array([12, 16, 20], dtype=np.int64)
 LONGEST = 24
 N_SLOW, N_FAST = len(SLOW), len(FAST)
 CALIBRATED = 5  # the first slow table whose probabilities are calibrated too
