@@ -84,8 +84,8 @@ def _price(step: Step) -> float:
 def test_steps_come_back_at_their_price(steps: list[Step]) -> None:
     payload = _encode(steps)
     looked = _check(steps, np.frombuffer(payload, np.uint8))
-    # A raw step takes up to 48 bits, and what ends in zeros is not stored.
-    assert looked <= len(payload) + 6 + len(steps) * 6
+    # A raw step takes up to 63 bits, and zeros at the end are not stored.
+    assert looked <= len(payload) + 6 + len(steps) * 8
     # A total of 2**24 against a range of 2**32 loses at most 2**-8 of an interval.
     assert 8 * len(payload) <= sum(map(_price, steps)) * 1.001 + 0.006 * len(steps) + 16
 
