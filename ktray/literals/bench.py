@@ -9,7 +9,6 @@ with the file.
 from __future__ import annotations
 
 import argparse
-import lzma
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from ktray.literals.codec import choose_model, decode_bytes, encode_bytes
 from ktray.literals.coding import price_all
 from ktray.literals.settings import MAX_CONTEXTS, PRESETS, MixerSettings
 from ktray.literals.shapes import Shape
+from ktray.peers import peer, peers_at_hand
 from ktray.sequences import Values
 
 Codec = tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]
@@ -38,16 +38,10 @@ def codecs(n: int, presets: Sequence[str]) -> Iterator[Codec]:
             lambda data, p=preset: encode_bytes(np.frombuffer(data, np.uint8), p),  # type: ignore[misc]
             lambda payload: decode_bytes(payload, n).tobytes(),
         )
-    yield ("xz -9e", lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME), lzma.decompress)
-    try:
-        import zpaq
-    except ImportError:
-        return
-    yield (
-        "zpaq -m5",
-        lambda data: bytes(zpaq.compress(data, 5)),
-        lambda payload: bytes(zpaq.decompress(payload)),
-    )
+    for name in ("xz", "zpaq"):
+        if name in peers_at_hand():
+            other = peer(name)
+            yield other.title, other.compress, other.decompress
 
 
 def measure(data: Values, codec: Codec) -> tuple[int, float, float]:
