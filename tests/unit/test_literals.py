@@ -45,15 +45,22 @@ def text() -> Values:
 @cache
 def dna() -> Values:
     """20,000 symbols: random bases, then copies of them with substitutions, and of their other strand."""
-    random = np.random.default_rng(2)
-    base = random.integers(0, 4, 4000).astype(np.uint8)
-    parts = [base]
-    for k in range(4):
-        copy = base if k % 2 else 3 - base[::-1]
-        parts.append(np.where(random.random(4000) < 0.03, random.integers(0, 4, 4000), copy).astype(np.uint8))
-    symbols = np.concatenate(parts)
+    symbols = copied(seed=2, n=4000, copies=4, substituted=0.03)
     symbols[3000:9000] += 4
     return symbols
+
+
+def copied(seed: int, n: int, copies: int, substituted: float) -> Values:
+    """n random bases, then copies of them from both strands in turn, each with substitutions of its own."""
+    random = np.random.default_rng(seed)
+    base = random.integers(0, 4, n).astype(np.uint8)
+    parts = [base]
+    for k in range(copies):
+        copy = base if k % 2 else 3 - base[::-1]
+        parts.append(
+            np.where(random.random(n) < substituted, random.integers(0, 4, n), copy).astype(np.uint8)
+        )
+    return np.concatenate(parts)
 
 
 def _voice(n: int) -> NDArray[np.float64]:
@@ -270,13 +277,7 @@ def test_gaps_between_records_are_filled_where_one_or_two_records_fit() -> None:
 
 def test_copies_vote_for_what_most_of_them_hold() -> None:
     """Eight copies of one stretch on both strands, each with its own substitutions in a tenth of its bases."""
-    random = np.random.default_rng(7)
-    first = random.integers(0, 4, 3000).astype(np.uint8)
-    parts = [first]
-    for k in range(8):
-        copy = first if k % 2 else 3 - first[::-1]
-        parts.append(np.where(random.random(3000) < 0.1, random.integers(0, 4, 3000), copy).astype(np.uint8))
-    data = np.concatenate(parts)
+    data = copied(seed=7, n=3000, copies=8, substituted=0.1)
     bases = bytes(range(8))
     plain, voting = (price_all(NucleotideModel(bases, 16, extras), data) for extras in (0, nucleotide.COPIED))
     assert voting < 0.97 * plain

@@ -13,7 +13,7 @@ from ktray.report.summaries import compress_summary, sample_summary
 
 
 def shown(table: Table) -> str:
-    console = Console(width=120, record=True, file=None, quiet=False, color_system=None)
+    console = Console(width=120, color_system=None)
     with console.capture() as capture:
         console.print(table)
     return capture.get()
