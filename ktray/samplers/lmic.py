@@ -42,7 +42,10 @@ def written(values: Values, form: str) -> str:
 
 
 def lmic_bits(sampler: VllmSampler, sequences: Sequence[Values], form: str) -> list[float]:
-    """Return the bits of each sequence. Raises ConfigError for one that the model's context does not hold."""
+    """Return the bits of each sequence (uint8, shape (length,)), without flag or end mark.
+
+    Raises ConfigError for one that the model's context does not hold.
+    """
     rated = sampler.log_probabilities([written(values, form) for values in sequences])
     return [sum(_bits(token, nats, form) for token, nats in tokens) for tokens in rated]
 
