@@ -106,6 +106,8 @@ def run(config: Config) -> dict[str, Any]:
         raise ConfigError("no input given; name a JSONL file with --input")
     if config.backoff not in {"raw", "gzip"}:
         raise ConfigError(f"unknown --backoff {config.backoff!r}{nearest(config.backoff, ['raw', 'gzip'])}")
+    if config.sample is not None and not config.baseline:
+        raise ConfigError("--sample draws a baseline's sequences; programs are all evaluated, leave it out")
     check_isolation(config.sandbox)
     return run_baseline(config) if config.baseline else run_programs(config)
 

@@ -53,6 +53,7 @@ def test_several_baselines_are_measured_in_one_call(
         ([*given, "lmic"], "need a length such as 128"),
         ([*given, "gzip", "--sample", "2"], "need a length such as 128"),
         ([*given, "gzip", "--lmic.form", "bytes"], "expected numbers or text"),
+        ([*given[:-1], "--sample", "2"], "programs are all evaluated"),
         ([*given, "lmic", "--chunk", "16"], "name a hub model or a local folder"),
     ):
         assert evaluate.main(argv) == 2
