@@ -29,8 +29,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ktray.kernels import njit
 
 State = NDArray[np.int64]
 Bytes = NDArray[np.uint8]

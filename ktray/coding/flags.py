@@ -6,7 +6,6 @@ Counts are integers and learn as they code, so a kind that hardly occurs costs h
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.coding.binary import (
@@ -17,6 +16,7 @@ from ktray.coding.binary import (
     new_encoder,
     reserve,
 )
+from ktray.kernels import njit
 
 Ints = NDArray[np.int64]
 

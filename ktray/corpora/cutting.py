@@ -15,10 +15,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.corpora.blocks import CorpusBlock, DerivedCorpus, Origin
+from ktray.kernels import njit
 from ktray.sequences import Values
 
 #: The explanation of elements that are worth cutting costs less than this share of what LZMA makes of them.

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.dsl.encoded import decode_program
@@ -26,6 +25,7 @@ from ktray.dsl.sampler import (
     sample,
 )
 from ktray.errors import ConfigError
+from ktray.kernels import njit
 from ktray.sequences import Values
 
 _WHOLE = 1 << 32

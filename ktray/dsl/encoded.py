@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.dsl.ops import BY_NAME, OPERATIONS, PREDICATE_BY_NAME, PREDICATES, Param
 from ktray.dsl.program import Argument, Call, DslProgram, Ref
+from ktray.kernels import njit
 
 #: Stands where a line's operation would: the output follows.
 END = -1

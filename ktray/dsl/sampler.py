@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.dsl.encoded import END
 from ktray.dsl.ops import BY_NAME
+from ktray.kernels import njit
 
 Ints = NDArray[np.int64]
 Rng = NDArray[np.uint64]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.literals.fixed import Integer
 
 # The byte so far with a leading one, the node within its half, bits of it known; the last 4, 8 and 12 bytes;

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
 
 from ktray.coding.binary import (
     Bytes,
@@ -17,6 +16,7 @@ from ktray.coding.binary import (
     new_encoder,
     reserve,
 )
+from ktray.kernels import njit
 from ktray.literals.fixed import Integer, cost_of
 from ktray.sequences import Values
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.literals.fixed import INPUT_LIMIT, STRETCH, Integer
 from ktray.literals.mixing import adapt
 from ktray.literals.strands import LONGEST, hash_bases

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.literals.fixed import STRETCH, Integer, exp_fixed
 
 SCALES = 3

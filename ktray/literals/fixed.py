@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ktray.kernels import njit
 
 #: An int64 within compiled code, a Python or numpy integer in interpreted code.
 Integer = Any

@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.literals.buckets import BUCKET, UNSEEN, aligned, find_buckets, find_runs, learn_runs
 from ktray.literals.cells import (
     BITS,

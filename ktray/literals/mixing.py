@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import config, njit, types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ktray.kernels import njit
 from ktray.literals.fixed import RECIPROCAL, Integer
 
 

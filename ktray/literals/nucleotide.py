@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.literals.coding import DECODE, code_bit
 from ktray.literals.copies import (
     VOTES_INPUTS,

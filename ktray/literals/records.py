@@ -8,9 +8,9 @@ lengths.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.sequences import Values
 
 ROWS = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.literals.cells import C0, C4, WORD, hash2
 from ktray.literals.fixed import LOGIT_LIMIT, SQUASH, Integer
 

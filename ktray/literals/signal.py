@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.literals.coding import DECODE, code_bit
 from ktray.literals.experts import (
     RATIOS,

@@ -12,13 +12,13 @@ from functools import lru_cache
 from itertools import pairwise, product
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.dsl.interpreter import interpret
 from ktray.dsl.ops import Dialect
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import Argument, Call, DslProgram, Ref
+from ktray.kernels import njit
 from ktray.priors.uniform import UniformCode
 from ktray.programs import Candidate, CandidateKey, Language, Program
 from ktray.sequences import KtSequence, Values

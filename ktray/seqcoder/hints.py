@@ -8,9 +8,9 @@ this small would need most of its training to see as much by itself. Values and 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.sequences import Values
 
 #: Letters of runs: none; begin and go on with steps of 0, 1, 2 to 5, others; begin and go on at every second.

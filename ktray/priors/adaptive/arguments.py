@@ -7,8 +7,9 @@ What lies outside takes an escape.
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import boolean, int64, njit, void
+from numba import boolean, int64, void
 
+from ktray.kernels import njit
 from ktray.priors.adaptive.decisions import (
     D_ADD,
     D_COPIES,

@@ -4,8 +4,9 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import int64, njit, void
+from numba import int64, void
 
+from ktray.kernels import njit
 from ktray.priors.adaptive.machine import NATIVE, OP, TAPE_TYPE, Tape
 from ktray.priors.adaptive.model import MODEL_TYPE, Model, set_context
 

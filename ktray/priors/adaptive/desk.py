@@ -6,12 +6,13 @@ The encoder's and the decoder's desks see the same calls in the same order, and 
 from __future__ import annotations
 
 import numpy as np
-from numba import int32, int64, njit, uint8
+from numba import int32, int64, uint8
 from numpy.typing import NDArray
 
 from ktray.coding.binary import encode_bit, finish, new_decoder, new_encoder, reserve
 from ktray.dsl.program import DslProgram
 from ktray.errors import ArchiveError
+from ktray.kernels import njit
 from ktray.priors.adaptive.counts import Counts
 from ktray.priors.adaptive.driver import (
     code_kind,

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float64, int64, njit, void
+from numba import float64, int64, void
 from numpy.typing import NDArray
 
+from ktray.kernels import njit
 from ktray.priors.adaptive.arguments import code_constants, code_initiator
 from ktray.priors.adaptive.decisions import D_KIND, D_LITERAL, D_SIZE, END, set_contexts
 from ktray.priors.adaptive.functions import code_function

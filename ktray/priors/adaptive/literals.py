@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ktray.coding.binary import decode_bit
 from ktray.errors import ArchiveError, ConfigError
+from ktray.kernels import njit
 from ktray.literals import general
 from ktray.literals.settings import PRESETS, MixerSettings
 from ktray.priors.adaptive.desk import STRETCH, Desk, Sink

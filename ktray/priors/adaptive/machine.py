@@ -9,10 +9,11 @@ It agrees with `ktray.dsl.interpreter` on every program that it does not refuse.
 from __future__ import annotations
 
 import numpy as np
-from numba import boolean, from_dtype, int64, njit, types, void
+from numba import boolean, from_dtype, int64, types, void
 from numpy.typing import NDArray
 
 from ktray.dsl.ops import BY_NAME
+from ktray.kernels import njit
 from ktray.priors.adaptive.model import MAX_LINES
 
 #: Elements that all lists of a program may hold together, and the largest magnitude of one.

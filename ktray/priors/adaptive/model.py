@@ -12,10 +12,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import config, from_dtype, int64, njit, types, void
+from numba import config, from_dtype, int64, types, void
 from numpy.typing import NDArray
 
 from ktray.coding.binary import decode_bit
+from ktray.kernels import njit
 from ktray.literals.fixed import LOGIT_LIMIT, RECIPROCAL, SQUASH, STRETCH
 
 #: Hashed counters, and the most contexts that one decision mixes.

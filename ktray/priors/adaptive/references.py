@@ -7,8 +7,9 @@ A list that such a walk would hardly find is named by its number.
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import int64, njit, void
+from numba import int64, void
 
+from ktray.kernels import njit
 from ktray.priors.adaptive.decisions import (
     D_DIRECT,
     D_FIRST,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import boolean, int64, njit, types
+from numba import boolean, int64, types
 from numpy.typing import NDArray
 
 from ktray.dsl.ops import OPERATIONS, PREDICATES, Param
 from ktray.dsl.parser import MAX_SOURCE
+from ktray.kernels import njit
 from ktray.priors.adaptive.flat import COLUMN_OF
 from ktray.priors.adaptive.machine import (
     ADD_ITEM,

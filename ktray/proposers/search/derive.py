@@ -13,8 +13,8 @@ from itertools import pairwise as pairwise_
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.costs import BACK, SPLIT
 from ktray.proposers.search.parse import parse

@@ -5,8 +5,7 @@ They tell the structure search what a peel would expose before any parse does. E
 
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import CONSTANT_OP, MERGE, REVERSE
 

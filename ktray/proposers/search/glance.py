@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import CONSTANT_OP, LITERAL_LINE, MERGE, REUSE, REVERSE, SPLIT, STEPS
 from ktray.proposers.search.parse import INF

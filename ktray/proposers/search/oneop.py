@@ -11,8 +11,8 @@ operation (of `relations.kinds`), source, two parameters, second source or -1.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Ints
 from ktray.proposers.search.relations import modulo_run, passes
 from ktray.proposers.search.relations.kinds import (

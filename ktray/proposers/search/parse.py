@@ -5,8 +5,7 @@ A text is the streams of an interleaving one after another; no piece crosses a c
 
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import LEAST, LITERAL_ELEMENT, LITERAL_LINE, SHORT, STEPS
 

@@ -8,8 +8,8 @@ Two nested peels of together as many pairs look much alike, which a beam that de
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Floats, Ints
 from ktray.proposers.search.costs import LITERAL_ELEMENT
 from ktray.proposers.search.glance import glance

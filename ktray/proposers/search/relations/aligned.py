@@ -6,8 +6,7 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.costs import BETWEEN, CONSTANT_OP, MERGE, MODULO, REUSE, SPLIT, SUBSTITUTE
 from ktray.proposers.search.relations.kinds import R_ADD, R_BETWEEN, R_MODULO, R_SUBSTITUTE, SAME
 from ktray.proposers.search.relations.remainders import could_be_modulo, modulo_run

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Ints
 from ktray.proposers.search.costs import MERGE, PAIRWISE
 from ktray.proposers.search.relations.kinds import R_ADD_LISTS, U0, U1

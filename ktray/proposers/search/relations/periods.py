@@ -4,8 +4,7 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.costs import MERGE, REPEAT, SHORT
 from ktray.proposers.search.relations.kinds import R_EXTEND, R_REPEAT
 from ktray.proposers.search.relations.rows import Scene, put

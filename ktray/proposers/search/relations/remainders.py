@@ -4,8 +4,7 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Ints
 
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.relations.kinds import OP, S0, S1, T0, T1, U0, U1, A, B
 

@@ -4,8 +4,7 @@
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from numba import njit
-
+from ktray.kernels import njit
 from ktray.proposers.search.costs import JUMPS, MERGE, REVERSE, SCAN
 from ktray.proposers.search.relations.kinds import R_JUMPS, R_REVERSE, R_SCAN
 from ktray.proposers.search.relations.rows import Scene, put

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Bools, Floats, Ints
 from ktray.proposers.search.costs import LITERAL_ELEMENT
 from ktray.proposers.search.echoes import MAX_ECHOES, bonus, find_echoes

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ktray.kernels import njit
 from ktray.proposers.search.arrays import Ints
 
 #: Sides: the shorter list holds the odd positions (the later operand), or the even ones.
