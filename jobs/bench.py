@@ -1,4 +1,4 @@
-"""Print the speeds of every room: language, priors, literals, searcher, sandbox, sampling.
+"""Print the speeds of every part: language, priors, literals, searcher, sandbox, sampling.
 
     python -m jobs.bench
     python -m jobs.bench --only dsl,priors

@@ -60,7 +60,7 @@ def to_yaml(config: Any) -> str:
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Return ' (did you mean X?)' for the closest of `known`, or the list of them where none is close."""
+    """Return "; did you mean 'X'?" for the closest of `known`, or "; known: ..." where none is close."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
 

@@ -6,7 +6,11 @@
     │   ├── CorpusError           an input file that is not what its corpus expects
     │   ├── ProgramError          a program text that its language does not allow
     │   ├── ArchiveError          not an archive, or a damaged one
-    │   └── RunDirectoryError     a run directory that belongs to another run
+    │   ├── RunDirectoryError     a run directory that belongs to another run
+    │   ├── StudyError            logs that a study cannot use (`studies.bootstrap`)
+    │   └── InversionError        an input of the second benchmark (`inversion.kinds`), two of them by name:
+    │       ├── FormatError       a text outside its output format (`inversion.notation`)
+    │       └── TypeMismatch      a value that a format cannot write (`inversion.formats`)
     ├── PipelineError             a fault of ours: one line, exit code 1
     └── EngineDeadError           a model's engine died: its process must end and be replaced
 
@@ -58,7 +62,7 @@ class RunDirectoryError(InputError):
 
 
 class PipelineError(KtrayError):
-    """Something entered the pipeline and did not come out exactly once."""
+    """Something that must hold does not: a row lost or doubled, bytes restored wrongly, a sandbox breached."""
 
 
 class EngineDeadError(KtrayError):

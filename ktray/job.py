@@ -1,4 +1,4 @@
-"""What every command keeps to: one line for a user's mistake, exit codes 0, 1, 2, and `--json`.
+"""What every command keeps to: one line for a user's mistake, exit codes 0, 1, 2, 130, and `--json`.
 
 0  done
 1  a fault of ours, or a full disk

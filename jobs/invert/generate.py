@@ -1,7 +1,7 @@
 """Draw inputs, and check that every algorithm gives each of them back.
 
     python -m jobs.invert generate --source mixed --count 250 --out runs/invert/data
-    python -m jobs.invert generate --corpus sample --limit 200seq --out runs/invert/data
+    python -m jobs.invert generate --corpus sample --count 200 --out runs/invert/data
 
 Writes items.jsonl, and ALGORITHM.jsonl with codes and side information for each algorithm.
 """

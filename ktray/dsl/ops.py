@@ -136,6 +136,10 @@ def _repeat_num(times: int, value: int) -> List:
     return [value] * times
 
 
+def _literal(elements: List) -> List:
+    return list(elements)
+
+
 def _repeat_list(times: int, seq: List) -> List:
     return seq * times
 
@@ -301,7 +305,7 @@ OPERATIONS: tuple[Operation, ...] = (
         8.0 + math.log2(20),
         size=lambda times, value: times,
     ),
-    Operation("set_list", 3, (Param.LIST,), list, "the literal list", size=len),
+    Operation("set_list", 3, (Param.LIST,), _literal, "its elements", size=len),
     Operation(
         "repeat_list",
         4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import signature
 from pathlib import Path
 
 from ktray.dsl.ops import OPERATIONS, PREDICATES, Dialect
@@ -16,7 +17,7 @@ def operations_table() -> str:
     rows = ["| call | gives |", "|---|---|"]
     for operation in OPERATIONS:
         if operation.dialect is Dialect.DSL:
-            call = f"{operation.name}({', '.join(param.value for param in operation.params)})"
+            call = f"{operation.name}({', '.join(signature(operation.apply).parameters)})"
             rows.append(f"| `{call}` | {operation.doc} |")
     names = ", ".join(f"`{predicate.name}`" for predicate in PREDICATES)
     return "\n".join(rows) + f"\n\nPredicates: {names}.\n"

@@ -1,4 +1,5 @@
-"""Each prediction as an expert: a logistic distribution around it, at two estimates of its error."""
+"""Each prediction as an expert: a logistic distribution around it, at three estimates of its error:
+a fast one, a slow one, and the slow one times a ratio that is learned."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 All filters are in fixed point: recursive least squares solved by an integer LDL' factorisation, and a
 cascade of normalised LMS filters on its residual (the cascade is an idea of lossless audio coders:
-Ghido's OptimFROG, Lehmann's Sac). Every expert is a logistic distribution around its prediction, at a
-fast and a slow estimate of its error; the sample's bits, most significant first, are coded with the
+Ghido's OptimFROG, Lehmann's Sac). Every expert is a logistic distribution around its prediction, at
+three estimates of its error (`experts`); the sample's bits, most significant first, are coded with the
 experts' probabilities mixed.
 """
 

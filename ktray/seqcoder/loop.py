@@ -1,6 +1,9 @@
 """The training loop: one process of a team. Steps depend on settings and step numbers alone.
 
-torchrun --nproc-per-node 2 -m ktray.seqcoder.loop settings.yaml out
+torchrun --nproc-per-node 2 -m ktray.seqcoder.loop settings.yaml OUT [EXCLUDE]
+
+The settings are a configuration of `jobs.train` without its own keys (out, exclude, processes, threads, failures);
+EXCLUDE is a JSONL file of sequences that are never drawn.
 """
 
 from __future__ import annotations
