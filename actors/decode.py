@@ -20,6 +20,9 @@ from ktray.ports import Prior
 from ktray.priors import make_prior
 from ktray.sandbox import Sandbox, SandboxLimits
 
+#: Times that a block is given to a restarted actor: one that kills every actor is damaged.
+_RETRIES = 5
+
 
 class DecodeActor:
     """Decodes one stored block a call; its sandbox is started by the first Python program."""
@@ -40,7 +43,7 @@ class DecodeActor:
 
 def decode_on_ray(prior_settings: dict[str, Any], limits: SandboxLimits, workers: int) -> DecodeBlocks:
     """Return a decoder that keeps each of `workers` actors busy with one block and another waiting."""
-    actor = ray.remote(DecodeActor).options(num_cpus=1, max_restarts=-1, max_task_retries=-1)
+    actor = ray.remote(DecodeActor).options(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)
     pool = [actor.remote(prior_settings, limits) for _ in range(workers)]
 
     def decode(stored: Iterator[bytes]) -> Iterator[DecodedBlock]:

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from actors.rows import telling
 from ktray.blockstore import block_path, read_block
-from ktray.candidatelog import LogFile, Shard, ids_hash, log_path, read_log, shards_of
+from ktray.candidatelog import LogFile, Shard, ids_hash, log_path, read_log, read_place, shards_of
 from ktray.commit import committed
 from ktray.errors import PipelineError
 from ktray.priors import make_prior
@@ -56,6 +57,7 @@ class EncodeActor:
         self._prior = make_prior(plan.prior, **plan.prior_settings)
         self._improve = Improver() if plan.improves else None
 
+    @telling
     def __call__(self, row: pa.Table) -> pa.Table:
         number = row["block"][0].as_py()
         solved = self._solve(number)
@@ -87,14 +89,14 @@ def shard_logs(root: Path, proposer: str, shard: Shard, samples: int, ids: Seque
     missing."""
     logs, reached = [], 0
     for path in shard_log_paths(root, proposer, shard):
-        start, stop = _samples_of(path)
-        if start >= samples:
+        drawn = read_place(path).samples
+        if drawn.start >= samples:
             continue
         log = read_log(path)
-        if start != reached or log.ids != ids_hash(ids):
+        if drawn.start != reached or log.ids != ids_hash(ids):
             raise PipelineError(f"candidate log {path} does not fit its shard; remove it and run again")
         logs.append(log)
-        reached = stop
+        reached = drawn.stop
     if reached < samples:
         raise PipelineError(f"shard {shard} of {proposer} has {reached} of {samples} samples")
     return logs
@@ -108,12 +110,7 @@ def shard_log_paths(root: Path, proposer: str, shard: Shard) -> list[Path]:
 
 def logged_samples(root: Path, proposer: str, shard: Shard) -> int:
     """Return how many samples a sequence the log of a shard holds."""
-    return max((_samples_of(path)[1] for path in shard_log_paths(root, proposer, shard)), default=0)
-
-
-def _samples_of(path: Path) -> tuple[int, int]:
-    start, stop = path.stem.split("-n")[1].split("-")
-    return int(start), int(stop)
+    return max((read_place(path).samples.stop for path in shard_log_paths(root, proposer, shard)), default=0)
 
 
 def _commit(path: Path, solved: SolvedBlock) -> None:

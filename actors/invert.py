@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from actors.runtime import check_fits, places
 from ktray.errors import KtrayError
 from ktray.inversion.ports import SampleRequest, SamplerFailed, SamplerOutOfMemory, SamplingSettings
 from ktray.inversion.sampling import LazySampler, SamplerSpec
@@ -57,10 +58,13 @@ class RaySampler:
 
     def _start(self) -> None:
         pool = self._pool
+        check_fits(pool.cpus, pool.gpus, f"a sampler actor of {self.name}")
         remote = ray.remote(SamplerActor).options(
             num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_task_retries=_RETRIES
         )
-        self._actors = [remote.remote(self._spec) for _ in range(max(1, pool.workers))]
+        # An actor that finds no place would keep its chunk for ever.
+        count = min(max(1, pool.workers), places(pool.cpus, pool.gpus))
+        self._actors = [remote.remote(self._spec) for _ in range(count)]
 
     @property
     def name(self) -> str:

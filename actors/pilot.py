@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from actors.encode import EncodePlan, shard_logs
+from actors.rows import telling
 from ktray.blockstore import block_path, read_block
 from ktray.candidatelog import Shard, shards_of
 from ktray.ports import Entry
@@ -33,6 +34,7 @@ class PilotActor:
         self._plan, self._count = plan, count
         self._prior = AdaptivePrior(**plan.prior_settings)
 
+    @telling
     def __call__(self, row: pa.Table) -> pa.Table:
         number = row["block"][0].as_py()
         return pa.table({"block": [number], "pays": [self._pays(number)]})

@@ -141,6 +141,11 @@ class RefineActor(ProposeActor):
             outputs |= {p: execution.values for p, execution in zip(programs, made, strict=True)}
         return [Failure(c, v, outputs.get(c.program) if c.program else None) for c, v in failing]
 
+    def _failed(self, sequence: KtSequence, samples: range, error: str) -> Iterator[Candidate]:
+        asked = {failure.candidate.key.sample_index for failure in self._failures[sequence.id]}
+        failed = super()._failed(sequence, samples, error)
+        return (candidate for candidate in failed if candidate.key.sample_index in asked)
+
     def _propose(self, sequences: Sequence[KtSequence], samples: range) -> Iterator[Candidate]:
         assert isinstance(self._proposer, ModelProposer)
         return self._proposer.refine([(s, f) for s in sequences for f in self._failures[s.id]])

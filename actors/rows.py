@@ -23,8 +23,8 @@ Call = Callable[[Any, pa.Table], pa.Table]
 
 
 def telling(call: Call) -> Call:
-    """Wrap an actor's call: an error that a user can act on becomes the row's only column, `refused`, for
-    `raise_refusal`. Ray Data would keep its text alone, within a stack of lines."""
+    """Wrap an actor's call: an error that a user can act on, ours or the system's, becomes the row's only
+    column, `refused`, for `raise_refusal`. Ray Data would keep its text alone, within a stack of lines."""
 
     @functools.wraps(call)
     def told(actor: Any, row: pa.Table) -> pa.Table:
@@ -32,7 +32,9 @@ def telling(call: Call) -> Call:
             return row
         try:
             return call(actor, row)
-        except KtrayError as error:
+        except (KtrayError, OSError) as error:
+            if isinstance(error, OSError) and not error.errno:
+                raise
             return pa.table({"refused": pa.array([pickle.dumps(error)], pa.binary())})
 
     return told

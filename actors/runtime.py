@@ -15,7 +15,7 @@ import ray
 from ray._private import ray_constants, services
 from ray.data import DataContext
 
-from ktray.errors import KtrayError
+from ktray.errors import ConfigError, KtrayError
 
 #: Local shared memory for rows in flight, in bytes; a cluster's own setting is left alone.
 LOCAL_OBJECT_STORE = 512 << 20
@@ -35,6 +35,27 @@ def running(workers: int = 0) -> Iterator[int]:
 def cluster_gpus() -> int:
     """Return the GPUs of the cluster that was joined or started."""
     return int(ray.cluster_resources().get("GPU", 0))
+
+
+def places(cpus: float, gpus: float) -> int:
+    """Return how many actors of so many CPUs and GPUs find room on the cluster's machines at once."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wants = [(name, amount) for name, amount in (("CPU", cpus), ("GPU", gpus)) if amount > 0]
+    if not wants:
+        return sys.maxsize
+    return sum(min(int(node.get(name, 0) / amount + 1e-9) for name, amount in wants) for node in nodes)
+
+
+def check_fits(cpus: float, gpus: float, what: str) -> None:
+    """Raise ConfigError where no machine of the cluster has so many CPUs and GPUs: `what` would wait for ever."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+        return
+    largest = max((node.get("GPU", 0), node.get("CPU", 0)) for node in nodes)
+    raise ConfigError(
+        f"{what} takes {cpus:g} CPUs and {gpus:g} GPUs, more than any machine here has (the largest: "
+        f"{largest[1]:g} CPUs, {largest[0]:g} GPUs); ask for less"
+    )
 
 
 def start(workers: int = 0) -> bool:

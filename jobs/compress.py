@@ -9,16 +9,20 @@ The same command continues a run that was stopped; another prior or a larger n r
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+import ktray.archive.blocks
+import ktray.priors
+import ktray.solve
 from actors.encode import EncodePlan, read_report
 from actors.pilot import pilot_shards
 from actors.pipeline import blocks_without_programs, encode_blocks, missing_shards, propose_and_verify
@@ -32,15 +36,17 @@ from ktray.corpora.blocks import Corpus
 from ktray.dsl.ops import find_dialect
 from ktray.errors import ConfigError
 from ktray.job import console, launch
+from ktray.kernels import source_stamp
 from ktray.ledger import precision_joint
 from ktray.metrics import compress_metrics
 from ktray.models import DEFAULT_MODEL
 from ktray.priors import make_prior
+from ktray.priors.adaptive.counts import SHIPPED_COUNTS
 from ktray.progress import progress
 from ktray.proposers import check_names
 from ktray.proposers.model import PromptSettings
 from ktray.proposers.search import SearchSettings
-from ktray.proposers.spec import ProposerSpec, settings_hash
+from ktray.proposers.spec import MODELS, ProposerSpec, settings_hash
 from ktray.report.summaries import compress_summary
 from ktray.rundir import RunDirectory, write_json
 from ktray.samplers.endpoint import EndpointSettings
@@ -93,15 +99,16 @@ def run(config: Config) -> dict[str, Any]:
     fingerprint = config.fingerprint(corpus)
     directory = RunDirectory(run_path(config, fingerprint), fingerprint)
     folders = claim_proposers(directory, specs)
+    claim_limits(directory, specs, config.sandbox)
     directory.save_config(to_yaml(config), config.seed)
     manifest = config.store(corpus, directory.path / "blocks")
     with running(config.workers) as cpus:
         workers = config.workers or cpus
         piloted: set[tuple[str, int]] = set()
         for spec in specs:
-            plan = _plan(config, [spec], folders, directory)
+            plan = plan_of(config, [spec], folders, directory)
             piloted |= _propose(config, spec, plan, manifest, workers)
-        plan = _plan(config, specs, folders, directory, frozenset(piloted))
+        plan = plan_of(config, specs, folders, directory, frozenset(piloted))
         _encode(plan, manifest, workers)
     reports = [
         BlockReport.from_json(read_report(plan.encoded_path(i))) for i in range(len(manifest.sequences))
@@ -148,7 +155,7 @@ def _spec(config: Config, name: str) -> ProposerSpec:
         endpoint=config.endpoint,
         sampling=config.sampling,
         prompt=config.prompt,
-    )
+    ).placed()
 
 
 def run_path(config: Config, fingerprint: dict[str, Any]) -> Path:
@@ -169,6 +176,12 @@ def claim_proposers(directory: RunDirectory, specs: Sequence[ProposerSpec]) -> d
     return folders
 
 
+def claim_limits(directory: RunDirectory, specs: Sequence[ProposerSpec], limits: SandboxLimits) -> None:
+    """Note the limits that verdicts on Python programs are found under; other limits are another run's."""
+    if any(spec.name in (*MODELS, "replay") for spec in specs):
+        directory.claim({"sandbox": asdict(limits)})
+
+
 def archive_path(config: Config) -> Path:
     """Return where the archive goes."""
     return config.out or Path(f"{config.input.name if config.input else config.corpus}.kt")
@@ -177,6 +190,8 @@ def archive_path(config: Config) -> Path:
 def _check_output(config: Config) -> None:
     """Refuse an archive that could not be written at the end; the run directory may still have to be made."""
     path = archive_path(config)
+    if config.input and path.exists() and config.input.exists() and path.samefile(config.input):
+        raise ConfigError(f"--out {path} is the input itself; give the archive another name")
     if config.run and path.resolve().parent == config.run.resolve():
         return
     if path.is_dir():
@@ -245,7 +260,7 @@ def _search(
         )
 
 
-def _plan(
+def plan_of(
     config: Config,
     specs: Sequence[ProposerSpec],
     folders: dict[str, str],
@@ -254,7 +269,7 @@ def _plan(
 ) -> EncodePlan:
     """Return how blocks are encoded from the logs of `specs`."""
     logs = tuple((folders[spec.name], spec.samples) for spec in specs)
-    depends = {"prior": config.prior, **prior_settings(config), "logs": logs}
+    depends = {"prior": config.prior, **prior_settings(config), "logs": logs, "coder": coder_stamp()}
     key = settings_hash(depends | ({"piloted": sorted(piloted)} if piloted else {}))
     path = directory.path.resolve()
     return EncodePlan(
@@ -267,6 +282,15 @@ def _plan(
         prior_settings=prior_settings(config),
         piloted=piloted,
     )
+
+
+def coder_stamp() -> str:
+    """Return a digest of everything that decides what an encoded block holds: blocks that one version of ktray
+    left in a run are no part of what another version goes on with."""
+    digest = hashlib.blake2b(SHIPPED_COUNTS.read_bytes(), digest_size=8)
+    for module in (ktray.archive.blocks, ktray.priors, ktray.solve):
+        digest.update(source_stamp(Path(str(module.__file__))).encode())
+    return digest.hexdigest()
 
 
 def _encode(plan: EncodePlan, manifest: Manifest, workers: int) -> None:

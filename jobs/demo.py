@@ -22,7 +22,7 @@ from rich.table import Table
 
 from ktray.config import option
 from ktray.corpora import open_corpus, restore
-from ktray.errors import PipelineError
+from ktray.errors import ConfigError, PipelineError
 from ktray.job import console, launch
 from ktray.peers import peer
 from ktray.rundir import write_json
@@ -87,6 +87,8 @@ def _job(name: str, arguments: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", f"jobs.{name}", *arguments]
     console.print(f"$ python -m jobs.{name} {shlex.join(arguments)}", style="bold", highlight=False)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == ConfigError.exit_code:
+        raise ConfigError(f"jobs.{name} refused its input; its message stands above")
     if done.returncode:
         raise PipelineError(f"jobs.{name} ended with exit code {done.returncode}; its message stands above")
     metrics: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

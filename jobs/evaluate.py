@@ -102,12 +102,16 @@ class Given:
 
 def run(config: Config) -> dict[str, Any]:
     """Evaluate, print a table, and return the metrics."""
-    if config.input is None:
+    if config.input is None and not config.baseline:
         raise ConfigError("no input given; name a JSONL file with --input")
     if config.backoff not in {"raw", "gzip"}:
         raise ConfigError(f"unknown --backoff {config.backoff!r}{nearest(config.backoff, ['raw', 'gzip'])}")
     if config.sample is not None and not config.baseline:
         raise ConfigError("--sample draws a baseline's sequences; programs are all evaluated, leave it out")
+    if config.published and not config.baseline:
+        raise ConfigError("--published is a recipe of the GZIP baseline; give --baseline gzip with it")
+    if config.baseline and (config.rows or config.out):
+        raise ConfigError("--rows and --out are of given programs; a baseline has none, leave them out")
     check_isolation(config.sandbox)
     return run_baseline(config) if config.baseline else run_programs(config)
 
@@ -181,8 +185,12 @@ def _pieces(blocks: Iterator[CorpusBlock], whole: bool) -> Iterator[Values]:
 def run_programs(config: Config) -> dict[str, Any]:
     """Verify every line's program, price it under every prior, and write rows and archive where asked."""
     names = [name.strip() for name in config.prior.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--prior names nothing, expected some of raw, gzip, uniform, adaptive")
     for name in names:
         make_prior(name)
+    if config.out and config.input and config.out.exists() and config.out.samefile(config.input):
+        raise ConfigError(f"--out {config.out} is the input itself; give the archive another name")
     given = verify_lines(config)
     element_bits = config.element_bits or 8
     priced = {name: price_lines(given, name) for name in names}

@@ -65,7 +65,7 @@ class Config:
 def run(config: Config) -> dict[str, Any]:
     """Draw the set, write its files and metrics.json, and return the metrics."""
     started = time.monotonic()
-    settings, limit, formats = sampler_settings(config), parse_limit(config.size), _formats(config)
+    settings, limit, formats = sampler_settings(config), parse_limit(config.size, "--size"), _formats(config)
     if config.shard < 1 or config.seed < 0:
         raise ConfigError(f"--shard {config.shard}, --seed {config.seed}: expected 1 or more, and 0 or more")
     # Workers of a cluster that was joined stand in folders of their own.

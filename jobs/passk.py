@@ -209,8 +209,9 @@ def _by_gold(series: SampleSeries, gold: dict[bytes, int]) -> Iterator[dict[str,
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows with the same keys to a CSV file; nothing where there are none."""
+    """Write rows with the same keys to a CSV file; where there are none, none stays from an earlier study."""
     if not rows:
+        path.unlink(missing_ok=True)
         return
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -290,6 +291,7 @@ def _plot_shares(path: Path, rows: Sequence[dict[str, Any]], across: str, measur
         mine = list(part)
         name = " ".join(str(label) for label in (labels[0] or labels[1], *labels[2:4]) if label)
         curves.append(Curve(name, *(tuple(row[column] for row in mine) for column in (across, measure))))
+    path.unlink(missing_ok=True)
     if curves:
         plot_curves(path, curves, title, measure, across, log=across == "elements")
 

@@ -45,6 +45,7 @@ class CorpusConfig:
             raise ConfigError(
                 "no corpus given; name one with --corpus (text, dna, audio16, sequences, file, sample, ...)"
             )
+        self._block_elements()
         if self.chunk == AUTO and self.sample:
             raise ConfigError("--chunk auto does not go with --sample; leave one of them out")
         corpus = open_corpus(
@@ -70,12 +71,9 @@ class CorpusConfig:
 
     def store(self, corpus: Corpus, folder: Path) -> Manifest:
         """Write the corpus's blocks into `folder`, unless they are there."""
-        bits = parse_limit(self.block).bits
-        if bits is None:
-            raise ConfigError(f"--block {self.block}: expected a size such as 16MB")
         with progress(console, "reading", None, "elements") as advance:
             return store_corpus(
-                corpus, folder, self._chunk_elements(), max(1, bits // 8), lambda n: advance(n, "")
+                corpus, folder, self._chunk_elements(), self._block_elements(), lambda n: advance(n, "")
             )
 
     def require(self, **least: int) -> None:
@@ -84,6 +82,12 @@ class CorpusConfig:
             number = self._chunk_elements() if name == "chunk" else getattr(self, name)
             if number < smallest:
                 raise ConfigError(f"--{name.replace('_', '-')} is {number}, expected {smallest} or more")
+
+    def _block_elements(self) -> int:
+        bits = parse_limit(self.block, "--block").bits
+        if bits is None:
+            raise ConfigError(f"--block {self.block}: expected a size such as 16MB")
+        return max(1, bits // 8)
 
     def _chunk_elements(self) -> int:
         """Return the length of a chunk; where it is found, one that only positions in names depend on."""

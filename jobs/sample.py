@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from actors.pipeline import Progress, Task, run_tasks, verify
 from actors.rows import SPENT
 from actors.runtime import running
 from jobs.reading import CorpusConfig
-from ktray.candidatelog import Shard, log_path, shards_of
+from ktray.candidatelog import Shard, log_path, read_place, shards_of
 from ktray.config import nearest, option, parse, to_yaml
 from ktray.corpora.blocks import Corpus
 from ktray.errors import ConfigError
@@ -114,6 +114,12 @@ def _extended(config: Config) -> Config:
         raise ConfigError(f"--run {config.run} holds no run of jobs.sample to extend (no config.yaml)")
     base = parse(Config, ["--config", str(saved)], prog="jobs.sample", description="")
     kept = ("run", "extend", "workers", "generate_only", "verify_only", "json")
+    given = [f.name for f in fields(Config) if f.name not in kept and getattr(config, f.name) != f.default]
+    if given:
+        raise ConfigError(
+            f"--extend with --run alone goes on with the run's own settings; leave out {', '.join(given)}, "
+            "or give the whole command again with --extend"
+        )
     return replace(base, n=config.extend, **{name: getattr(config, name) for name in kept})
 
 
@@ -123,6 +129,10 @@ def _check(config: Config) -> None:
     if config.generate_only and config.verify_only:
         raise ConfigError(
             "--generate-only and --verify-only exclude each other; give one, or neither for both"
+        )
+    if config.refine and (config.generate_only or config.verify_only):
+        raise ConfigError(
+            "--refine samples and verifies in turn; leave out --generate-only and --verify-only"
         )
     config.require(n=1, chunk=1, shard=1, workers=0, extend=0, refine=0)
     check_isolation(config.sandbox)
@@ -136,7 +146,7 @@ def sampling_specs(config: Config) -> list[ProposerSpec]:
         _words(config.prompts) or [config.prompt.prompt],
         _numbers(config.temperatures) or [config.sampling.temperature],
     )
-    return [_spec(config, *choice) for choice in choices]
+    return [_spec(config, *choice) for choice in dict.fromkeys(choices)]
 
 
 def _spec(config: Config, model: str, prompt: str, temperature: float) -> ProposerSpec:
@@ -147,7 +157,7 @@ def _spec(config: Config, model: str, prompt: str, temperature: float) -> Propos
         endpoint=replace(config.endpoint, model=model),
         sampling=replace(config.sampling, temperature=temperature),
         prompt=replace(config.prompt, prompt=prompt),
-    )
+    ).placed()
 
 
 def _words(text: str) -> list[str]:
@@ -207,6 +217,7 @@ class Study:
 
     def claim(self, series: Sequence[Series]) -> None:
         """Note the config and every series with its settings."""
+        self.directory.claim({"sandbox": asdict(self.config.sandbox)})
         self.directory.save_config(to_yaml(replace(self.config, extend=0)), self.config.seed)
         for one in series:
             self._claim(one)
@@ -369,8 +380,7 @@ def _title(group: Sequence[Series]) -> str:
 
 def _ranges(root: Path, folder: str, shard: Shard) -> Iterator[range]:
     for path in shard_log_paths(root, folder, shard):
-        start, stop = path.stem.split("-n")[1].split("-")
-        yield range(int(start), int(stop))
+        yield read_place(path).samples
 
 
 def _shares(outcomes: Counter[str], samples: int, tokens: int, errors: int, waiting: int) -> dict[str, Any]:

@@ -74,6 +74,21 @@ def log_path(root: Path, proposer: str, shard: Shard, samples: range) -> Path:
     return root / proposer / name
 
 
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where a log file belongs: its block, its shard's first sequence, its range of samples."""
+
+    block: int
+    first: int
+    samples: range
+
+
+def read_place(path: Path) -> LogPlace:
+    """Return what `log_path` wrote into a file's name."""
+    block, first, start, stop = (int(part.lstrip("bsn")) for part in path.stem.split("-"))
+    return LogPlace(block, first, range(start, stop))
+
+
 def candidates_table(candidates: Sequence[Candidate], verdicts: Sequence[Verdict | None]) -> pa.Table:
     """Return candidates and their verdicts (None: not verified yet) as a table of `SCHEMA`."""
     rows = [_row(candidate, verdict) for candidate, verdict in zip(candidates, verdicts, strict=True)]

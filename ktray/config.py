@@ -140,7 +140,7 @@ def _name_positionals(argv: Sequence[str], config_class: type) -> list[str]:
     out: list[str] = []
     value_due = False
     for word in argv:
-        if not word.startswith("--") and not value_due and names:
+        if not word.startswith("-") and not value_due and names:
             out.append(names.pop(0))
         takes_value = word.startswith("--") and "=" not in word
         value_due = takes_value and word not in switches and word.replace("--no-", "--") not in switches

@@ -58,6 +58,10 @@ def launch(
         where = f" ({error.filename})" if error.filename else ""
         mend, code = _USER_ERRNO[error.errno]
         return _complain(f"{os.strerror(error.errno or 0)}{where}; {mend}", code)
+    except ModuleNotFoundError as error:
+        if (extra := _EXTRAS.get((error.name or "").partition(".")[0])) is None:
+            raise
+        return _complain(f"the package {error.name} is not installed; pip install '.[{extra}]'", 2)
     except KeyboardInterrupt:
         return _complain("stopped; run the same command again to continue", 130)
     if config.json:
@@ -66,12 +70,24 @@ def launch(
     return 0
 
 
+#: Packages that only some installations have: the extra that brings each.
+_EXTRAS = {
+    "vllm": "cpu",
+    "torch": "cpu",
+    "openai": "api",
+    "dotenv": "api",
+    "matplotlib": "plots",
+}
 #: Errors of the system that a user can mend: how, and the exit code.
 _USER_ERRNO = {
     errno.ENOSPC: ("free some space, then run the same command again to continue", 1),
     errno.EDQUOT: ("free some of your quota, then run the same command again to continue", 1),
     errno.EACCES: ("choose a place that you may write to", 2),
     errno.EROFS: ("choose a place that can be written to", 2),
+    errno.ENOTDIR: ("a part of this path is a file; choose another place", 2),
+    errno.EISDIR: ("a file is expected there; name one", 2),
+    errno.EEXIST: ("a folder is expected there; choose another place", 2),
+    errno.ENOENT: ("it, or the folder that it goes to, does not exist", 2),
 }
 
 

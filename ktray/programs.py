@@ -94,13 +94,3 @@ class Verdict:
     seconds: float = 0.0
     detail: str = ""
     correct_prefix: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What the reducer keeps for one sequence: its shortest correct program, or None for the literal."""
-
-    sequence_id: str
-    program: Program | None
-    proposer: str = "literal"
-    bits: float = 0.0

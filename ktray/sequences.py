@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.uint8]
 
+#: Most elements of a block of sequences.
+MAX_BLOCK_ELEMENTS = 1 << 28
+
 
 @dataclass(frozen=True, slots=True)
 class KtSequence:

@@ -17,7 +17,15 @@ from typing import Any
 
 from actors.runtime import running
 from jobs.invert.score import summary_table
-from jobs.invert.shared import AskingConfig, SamplerConfig, complete, limited_items, required, samplers, words
+from jobs.invert.shared import (
+    AskingConfig,
+    SamplerConfig,
+    complete,
+    limited_items,
+    required,
+    samplers,
+    some_words,
+)
 from ktray.config import option, to_yaml
 from ktray.errors import ConfigError
 from ktray.inversion.datasets.generate import DatasetSpec, generate
@@ -75,7 +83,7 @@ def run(config: Config) -> dict[str, Any]:
 def _plan(config: Config) -> dict[str, tuple[str, float]]:
     """Return the model and temperature of every cell, by the name of its folder."""
     plan: dict[str, tuple[str, float]] = {}
-    for model in words(config.models):
+    for model in some_words(config.models, "models"):
         for temperature in _temperatures(config):
             name = f"{Path(model).name}-t{temperature:g}"
             if name in plan:
@@ -101,7 +109,7 @@ def _items(config: Config) -> list[Item]:
 
 def _temperatures(config: Config) -> list[float]:
     try:
-        return [float(word) for word in words(config.temperatures)]
+        return [float(word) for word in some_words(config.temperatures, "temperatures")]
     except ValueError:
         raise ConfigError(f"--temperatures is {config.temperatures!r}; expected numbers") from None
 

@@ -11,7 +11,7 @@ from random import Random
 from actors.invert import PoolSettings, RaySampler
 from actors.runtime import running
 from ktray.config import option
-from ktray.errors import ConfigError
+from ktray.errors import ConfigError, RunDirectoryError
 from ktray.inversion.algorithms import algorithm
 from ktray.inversion.datasets.files import read_items
 from ktray.inversion.formats import supports
@@ -52,9 +52,9 @@ class AskingConfig:
         examples, asked = split_examples(items, self.shots, self.seed)
         ways = questions(
             algorithm_names(self.algorithms),
-            words(self.tasks),
+            some_words(self.tasks, "tasks"),
             numbers(self.blinding, "blinding"),
-            words(self.formats),
+            some_words(self.formats, "formats"),
             examples,
         )
         return list(build_prompts(asked, ways, load_templates(self.templates)))
@@ -88,13 +88,17 @@ class SamplerConfig:
         stop = (self.stop,) if self.stop else ()
         return SamplingSettings(self.temperature, self.top_p, self.max_tokens, self.seed, stop)
 
+    def specs(self) -> list[SamplerSpec]:
+        """Return the samplers to try in order."""
+        names = [self.name, *([self.fallback] if self.fallback else [])]
+        parts = (self.settings(), self.engine, self.endpoint, self.oracle)
+        return [SamplerSpec(name, *parts) for name in names]
+
 
 @contextlib.contextmanager
 def samplers(config: SamplerConfig) -> Iterator[list[Sampler]]:
     """Yield the samplers to try in order, on Ray where workers are asked for."""
-    names = [config.name, *([config.fallback] if config.fallback else [])]
-    parts = (config.settings(), config.engine, config.endpoint, config.oracle)
-    specs = [SamplerSpec(name, *parts) for name in names]
+    specs = config.specs()
     here: list[Sampler] = [LazySampler(spec) for spec in specs]
     if config.workers < 1:
         yield here
@@ -118,6 +122,7 @@ def complete(
     label: str = "sampling",
 ) -> InferenceResult:
     """Complete a reply log to n samples of every prompt, with a progress line, and tell what failed."""
+    refuse_others(path, config.specs())
     with ReplyLog(path) as log, progress(console, label, len(prompts) * n, "replies") as advance:
         batch = config.prompts_at_once(len(prompts))
         done = infer(prompts, n, found, config.settings(), log, batch, lambda k: advance(k, ""))
@@ -126,20 +131,41 @@ def complete(
     return done
 
 
+def refuse_others(path: Path, specs: Sequence[SamplerSpec]) -> None:
+    """Raise RunDirectoryError where a reply log holds answers of a model that is none of the samplers'."""
+    found = {r.model for r in read_replies(path) if r.model} if path.exists() else set()
+    if not found:
+        return
+    names = [spec.answers_as() for spec in specs]
+    if others := found - set(names):
+        raise RunDirectoryError(
+            f"{path} holds replies of {', '.join(sorted(others))}, not of {' or '.join(names)}; "
+            "give another run directory or log"
+        )
+
+
 def words(text: str | float) -> list[str]:
     """Return the comma-separated words of an option (a lone number in YAML is a number, not a text)."""
     return [word.strip() for word in str(text).split(",") if word.strip()]
 
 
 def algorithm_names(text: str) -> list[str]:
-    """Return the algorithms an option names. Raises InversionError for an unknown one."""
-    return [algorithm(name).name for name in words(text)]
+    """Return the algorithms an option names. Raises InversionError for an unknown one, ConfigError for none."""
+    return [algorithm(name).name for name in some_words(text, "algorithms")]
+
+
+def some_words(text: str | float, option_name: str) -> list[str]:
+    """Return the comma-separated words of an option. Raises ConfigError where there are none."""
+    found = words(text)
+    if not found:
+        raise ConfigError(f"--{option_name} is {text!r}; name one or more, separated by commas")
+    return found
 
 
 def numbers(text: str | int, option_name: str) -> list[int]:
     """Return the whole numbers of an option. Raises ConfigError for anything else."""
     try:
-        return [int(word) for word in words(text)]
+        return [int(word) for word in some_words(text, option_name)]
     except ValueError:
         raise ConfigError(
             f"--{option_name} is {text!r}; expected whole numbers, separated by commas"
@@ -181,6 +207,8 @@ def questions(
 
 def split_examples(items: Sequence[Item], shots: int, seed: int) -> tuple[tuple[Item, ...], list[Item]]:
     """Return (examples, the rest): `shots` of the shortest third of the inputs, drawn with the seed."""
+    if shots < 0:
+        raise ConfigError(f"--shots is {shots}, expected 0 or more")
     if shots == 0:
         return (), list(items)
     short = sorted(items, key=lambda i: (len(i.text), i.text))[: max(shots, len(items) // 3)]

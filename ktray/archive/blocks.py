@@ -17,7 +17,6 @@ from ktray.archive.fields import FieldReader, blob, text, uint
 from ktray.archive.format import (
     DIGEST,
     MAX_BLOCK_BYTES,
-    MAX_BLOCK_ELEMENTS,
     MAX_BLOCK_SEQUENCES,
     SHORT_DIGEST,
     BlockInfo,
@@ -32,10 +31,19 @@ from ktray.corpora.restoring import restore_block
 from ktray.errors import ArchiveError, ConfigError, ProgramError
 from ktray.ports import CodedBlock, Entry, Prior, RunProgram
 from ktray.programs import Language, Program
-from ktray.sequences import Values
+from ktray.sequences import MAX_BLOCK_ELEMENTS, Values
 
 #: What a decoder or a restorer may raise on bytes that it did not write.
-_UNDECODABLE = (ValueError, IndexError, KeyError, OverflowError, EOFError, zlib.error, ProgramError)
+_UNDECODABLE = (
+    ValueError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    zlib.error,
+    ProgramError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 from ktray.archive.fields import FieldReader, squeezed, text, uint
 from ktray.errors import ArchiveError
+from ktray.sequences import MAX_BLOCK_ELEMENTS
 
 MAGIC = b"\x89KTR\r\n\x1a\n"
 END_MAGIC = b"KTRAYEND"
@@ -44,7 +45,6 @@ MAX_SETTINGS_BYTES = 1 << 20
 MAX_INDEX_BYTES = 1 << 24
 MAX_ORIGINS_BYTES = 1 << 25
 MAX_BLOCK_ORIGINS = 1 << 20
-MAX_BLOCK_ELEMENTS = 1 << 28
 MAX_BLOCK_SEQUENCES = 1 << 22
 MAX_BLOCK_BYTES = 1 << 29
 #: Bits are accounted for in whole 256ths, so that no file depends on a machine's last float digit.

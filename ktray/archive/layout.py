@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from ktray.archive.fields import FieldReader, squeezed, text, uint
 from ktray.archive.format import (
-    MAX_BLOCK_ELEMENTS,
     MAX_BLOCK_ORIGINS,
     MAX_BLOCK_SEQUENCES,
     MAX_ORIGINS_BYTES,
 )
 from ktray.corpora.blocks import CorpusBlock, Origin
 from ktray.errors import ArchiveError
+from ktray.sequences import MAX_BLOCK_ELEMENTS
 
 Lengths = NDArray[np.int64]
 

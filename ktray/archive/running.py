@@ -11,8 +11,14 @@ from typing import Protocol
 
 from ktray.errors import ArchiveError
 from ktray.ports import Executor
-from ktray.programs import Language, Program
+from ktray.programs import Language, Outcome, Program
 from ktray.sequences import Values
+
+#: What a decoder may lack that the encoder had.
+_MENDS = {
+    Outcome.TIMEOUT: "; give it more time with --sandbox.seconds",
+    Outcome.OUT_OF_MEMORY: "; give it more memory with --sandbox.memory-mb",
+}
 
 
 class Closing(Executor, Protocol):
@@ -37,7 +43,8 @@ class ArchivePrograms:
         (execution,) = self._executor(program.language).execute([program])
         if execution.values is None:
             why = f"{execution.failure}: {execution.detail}".rstrip(": ")
-            raise ArchiveError(f"a {program.language} program of it fails here ({why})")
+            mend = _MENDS.get(execution.failure, "") if execution.failure else ""
+            raise ArchiveError(f"a {program.language} program of it fails here ({why}){mend}")
         return execution.values
 
     def _executor(self, language: Language) -> Executor:

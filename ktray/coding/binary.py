@@ -47,6 +47,8 @@ BYTES_PER_CALL = 4
 _LOW, _RANGE, _CACHE, _PENDING, _WRITTEN = 0, 1, 2, 3, 4
 # The decoder's: code, range (as above), the quotient of the last target, bytes read (past the end: zeros).
 _CODE, _QUOTIENT, _READ = 0, 2, 4
+#: So far a decoder of a sound stream may look past its end, in bytes.
+READ_PAST = 8
 
 _TOP = 1 << 40
 _BOTTOM = 1 << 32
@@ -87,7 +89,7 @@ def reserve(state: State, out: Bytes, calls: int) -> Bytes:
 def bytes_read(state: State) -> int:
     """Return how many bytes the decoder has looked at, those past the end of its data included.
 
-    A sound stream is read at most 5 bytes past its end; far more tells of a damaged one.
+    A sound stream is read at most READ_PAST bytes past its end; more tells of a damaged one.
     """
     return int(state[_READ])
 
@@ -171,8 +173,9 @@ def decode_target(state: State, total: int) -> int:
 @njit(cache=True)
 def consume_interval(state: State, data: Bytes, cum: int, freq: int) -> None:
     """Move past the symbol found by `decode_target`, which owns [cum, cum + freq)."""
-    state[_CODE] -= state[_QUOTIENT] * cum
     state[_RANGE] = state[_QUOTIENT] * freq
+    # Bytes that no encoder wrote may lie beyond the last interval.
+    state[_CODE] = min(state[_CODE] - state[_QUOTIENT] * cum, state[_RANGE] - 1)
     while state[_RANGE] <= _BOTTOM:
         state[_RANGE] <<= 8
         state[_CODE] = (state[_CODE] << 8) | _next_byte(state, data)

@@ -31,7 +31,7 @@ from ktray.corpora.chunking import (
 )
 from ktray.corpora.selection import NO_LIMIT, Limit, selected_digest
 from ktray.corpora.side import squeeze, unsqueeze
-from ktray.corpora.sources import check_file, digest_files, reading
+from ktray.corpora.sources import check_file, check_name, digest_files, reading
 from ktray.errors import ArchiveError, CorpusError
 from ktray.sequences import Values
 
@@ -98,6 +98,7 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open `path` with soundfile, and refuse what cannot be read as 16-bit samples without loss."""
     import soundfile
 
+    check_name(path)
     _check_not_cut(path)
     try:
         sound = soundfile.SoundFile(str(path))

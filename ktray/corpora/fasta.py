@@ -99,15 +99,26 @@ def _other_letters(letters: NDArray[np.uint8], classes: NDArray[np.uint8]) -> li
     return [_gaps(starts, starts + counts), kinds[new].astype(np.int64), counts]
 
 
+#: No block restores more bytes.
+_MOST_RESTORED = 1 << 31
+
+
 def restore_fasta(values: Values, lengths: NDArray[np.int64], side: bytes) -> bytes:
     """Return the bytes of the FASTA that the bases `values` and `side` stand for."""
     (gaps, codes, counts, sizes, other_gaps, others, other_counts), text = read_columns(unsqueeze(side), 7)
+    if max(_sum(other_counts), _sum(counts), _sum(sizes)) > _MOST_RESTORED:
+        raise ArchiveError("a FASTA block's side data asks for too much; the archive must be made again")
     bases = np.frombuffer(BASES, dtype=np.uint8)[values & 7]
     runs = np.repeat(others.astype(np.uint8), other_counts)
     letters = _spread(bases, other_gaps, other_counts, runs)
     codes, gaps = np.repeat(codes, counts), np.repeat(gaps, counts)
     breaks, break_sizes = _written_out(codes, sizes, text)
     return _spread(letters, gaps, break_sizes, breaks).tobytes()
+
+
+def _sum(column: Column) -> float:
+    """Return a sum that does not wrap around; of numbers below zero, which no writer writes, infinity."""
+    return float(column.sum(dtype=np.float64)) if not len(column) or column.min() >= 0 else float("inf")
 
 
 def _written_out(codes: Column, sizes: Column, text: bytes) -> tuple[NDArray[np.uint8], Column]:

@@ -65,7 +65,10 @@ class BytesCorpus:
     def _open(self) -> BinaryIO:
         if not self.member:
             return self.path.open("rb")
-        return cast(BinaryIO, zipfile.ZipFile(self.path).open(self.member))
+        try:
+            return cast(BinaryIO, zipfile.ZipFile(self.path).open(self.member))
+        except RuntimeError as error:  # encrypted, or packed in a way that Python does not know
+            raise CorpusError(f"{self.path} cannot be unpacked ({error}); give the unpacked file") from None
 
 
 def open_bytes(name: str, path: Path, element_bits: int, limit: Limit) -> BytesCorpus:
@@ -78,7 +81,7 @@ def open_enwik(name: str, path: Path, element_bits: int, limit: Limit) -> BytesC
     check_file(path, f"the file {name} or {name}.zip")
     if not zipfile.is_zipfile(path):
         return BytesCorpus(name, path, element_bits, limit)
-    with zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if name not in names:
         raise CorpusError(

@@ -45,8 +45,10 @@ class Limit:
 NO_LIMIT = Limit()
 
 
-def parse_limit(text: str | None) -> Limit:
-    """Return the limit that `text` names: `1MB`, `250KB`, `64KiB` or `500seq`; raises ConfigError."""
+def parse_limit(text: str | None, name: str = "--limit") -> Limit:
+    """Return the limit that `text`, the value of option `name`, gives: `1MB`, `250KB`, `64KiB` or `500seq`;
+    raises ConfigError.
+    """
     if text is None:
         return NO_LIMIT
     match = _LIMIT.fullmatch(text)
@@ -55,7 +57,7 @@ def parse_limit(text: str | None) -> Limit:
         return Limit(sequences=int(match.group(1)))
     if match and unit in _UNITS and float(match.group(1)) > 0:
         return Limit(bits=8 * max(1, round(float(match.group(1)) * _UNITS[unit])))
-    raise ConfigError(f"--limit {text}: expected a size such as 1MB or a number of sequences such as 500seq")
+    raise ConfigError(f"{name} {text}: expected a size such as 1MB or a number of sequences such as 500seq")
 
 
 def selected_digest(digest: str, selection: object) -> str:

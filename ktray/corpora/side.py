@@ -22,6 +22,8 @@ _LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22}]
 #: Below this size LZMA does not win, and setting it up takes milliseconds.
 _WORTH_LZMA = 256
 _WIDTHS = (1, 2, 4, 8)
+#: No block has a longer side, packed or not.
+_MOST_BYTES = 1 << 28
 
 
 def squeeze(data: bytes) -> bytes:
@@ -40,9 +42,11 @@ def unsqueeze(side: bytes) -> bytes:
     form, body = side[:1], side[1:]
     try:
         if form == _DEFLATE:
-            return zlib.decompress(body, -15)
+            inflater = zlib.decompressobj(-15)
+            return _whole(inflater.decompress(body, _MOST_BYTES), inflater.eof)
         if form == _LZMA:
-            return lzma.decompress(body, format=lzma.FORMAT_RAW, filters=_LZMA_FILTERS)
+            unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA_FILTERS)
+            return _whole(unpacker.decompress(body, _MOST_BYTES), unpacker.eof)
     except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise ArchiveError(
             f"a block's side data is damaged ({error}); the archive must be made again"
@@ -50,6 +54,12 @@ def unsqueeze(side: bytes) -> bytes:
     if form not in (_STORED, b""):
         raise ArchiveError(f"a block's side data has the unknown form {form!r}; a newer ktray may read it")
     return body
+
+
+def _whole(data: bytes, ended: bool) -> bytes:
+    if not ended:
+        raise EOFError("it ends too early, or never")
+    return data
 
 
 def write_columns(columns: Sequence[Column]) -> bytes:

@@ -22,8 +22,19 @@ def check_file(path: Path, expected: str) -> Path:
         raise CorpusError(f"{path} is a directory; expected {expected}; name a file in it with --input")
     if not path.exists():
         raise CorpusError(f"{path} does not exist; expected {expected}; check the path given with --input")
+    if not path.is_file():
+        raise CorpusError(f"{path} is a pipe or a device, which can be read once; save it to a file first")
+    check_name(path)
     with reading(path), path.open("rb"):
         return path
+
+
+def check_name(path: Path) -> None:
+    """Raise CorpusError where the name of a file is no UTF-8, which names of sequences are."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise CorpusError(f"the name of {str(path)!a} is not UTF-8; rename the file") from None
 
 
 @contextmanager

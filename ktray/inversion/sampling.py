@@ -53,6 +53,11 @@ class SamplerSpec:
         """The model's name ("" for the oracle)."""
         return {"vllm": self.engine.model, "openai": self.endpoint.model}.get(self.name, "")
 
+    def answers_as(self) -> str:
+        """What its replies name as their model. Raises ConfigError where it has no model and needs one."""
+        named = {"vllm": self.engine.identity, "openai": self.endpoint.identity}
+        return str(named[self.name]()["model"]) if self.name in named else self.name
+
 
 def make_sampler(spec: SamplerSpec) -> Sampler:
     """Return the sampler of a spec. Raises InversionError for an unknown name, ConfigError for a model that

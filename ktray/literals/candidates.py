@@ -16,13 +16,14 @@ from ktray.errors import ArchiveError
 from ktray.literals import general, nucleotide, signal
 from ktray.literals.bases import find_bases
 from ktray.literals.coding import Coded
-from ktray.literals.records import MAX_PERIOD, ROWS, find_records
+from ktray.literals.records import MAX_PERIOD, MIN_PERIOD, ROWS, find_records
 from ktray.literals.settings import SETTINGS_BYTES, MixerSettings
 from ktray.literals.shapes import FURTHER_SHAPES, SHAPES, Shape
 from ktray.sequences import Values
 
 #: Numbers of the models; 1 to 5 were codings that no release had.
 _GENERAL, _NUCLEOTIDES, _SAMPLES16, _SAMPLES8, _RECORDS = range(6, 11)
+_MOST_ROWS = 22  # of a table of nucleotides, in bits
 _FURTHER = 64  # in a header: the model with all parts
 #: Shorter blocks are not worth a choice.
 _FEWEST_BYTES = 64
@@ -209,7 +210,7 @@ def _read_general(payload: bytes, n: int) -> tuple[BlockModel, int]:
 
 def _read_nucleotides(payload: bytes, n: int) -> tuple[BlockModel, int]:
     bases, sizes = payload[1:9], payload[9:11]
-    known = len(sizes) == 2 and 12 <= sizes[0] <= 24 and sizes[1] < 2 * nucleotide.LATELY
+    known = len(sizes) == 2 and 12 <= sizes[0] <= _MOST_ROWS and sizes[1] < 2 * nucleotide.LATELY
     if sorted(bases) != list(range(8)) or not known:
         raise ArchiveError("a nucleotide header that maps values to no bases; the archive is damaged")
     return NucleotideModel(bases, *sizes), 11
@@ -221,13 +222,16 @@ def _read_samples(payload: bytes, n: int) -> tuple[BlockModel, int]:
 
 def _read_records(payload: bytes, n: int) -> tuple[BlockModel, int]:
     size = int.from_bytes(payload[1:5], "little")
+    inflater = zlib.decompressobj()
     try:
-        table = np.frombuffer(zlib.decompress(payload[5 : 5 + size]), "<u4").astype(np.int64).reshape(2, -1)
+        packed = inflater.decompress(payload[5 : 5 + size], 8 * (n // ROWS + 1))
+        table = np.frombuffer(packed, "<u4").astype(np.int64).reshape(2, -1)
     except (zlib.error, ValueError):
         raise ArchiveError("a damaged table of records in a literal header; the archive is damaged") from None
     gaps, periods = table
     ends = np.cumsum(gaps + ROWS * periods)
-    if len(periods) and (periods.min() < 1 or periods.max() > MAX_PERIOD or ends[-1] > n):
+    sound = inflater.eof and not (len(periods) and (periods.min() < MIN_PERIOD or periods.max() > MAX_PERIOD))
+    if not sound or (len(ends) and ends[-1] > n):
         raise ArchiveError("a table of records that does not fit its block; the archive is damaged")
     starts = ends - ROWS * periods
     records = tuple(zip(starts.tolist(), periods.tolist(), strict=True))
@@ -252,7 +256,9 @@ def models_for(data: Values, preset: str) -> list[BlockModel]:
         return [
             *models,
             NucleotideModel(
-                find_bases(data), min(max(len(data).bit_length() + 1, 12), 22), nucleotide.EXTRAS[preset]
+                find_bases(data),
+                min(max(len(data).bit_length() + 1, 12), _MOST_ROWS),
+                nucleotide.EXTRAS[preset],
             ),
         ]
     if _smooth(data.view(np.int8).astype(np.int32), 256):

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ktray.coding.binary import (
+    READ_PAST,
     Bytes,
     State,
+    bytes_read,
     decode_bit,
     encode_bit,
     finish,
@@ -16,6 +18,7 @@ from ktray.coding.binary import (
     new_encoder,
     reserve,
 )
+from ktray.errors import ArchiveError
 from ktray.kernels import njit
 from ktray.literals.fixed import Integer, cost_of
 from ktray.sequences import Values
@@ -81,10 +84,13 @@ def encode_all(model: Coded, data: Values) -> bytes:
 
 
 def decode_all(model: Coded, payload: Values, n: int) -> Values:
-    """The n bytes that `encode_all` coded into `payload`."""
-    elements = model.blank(n)
+    """The n bytes that `encode_all` coded into `payload`; raises ArchiveError where it ends before them."""
+    elements, coder = model.blank(n), new_decoder(payload)
     model.begin()
-    model.code(DECODE, new_decoder(payload), payload, elements, 0, len(elements))
+    for start in range(0, len(elements), _STRETCH):
+        model.code(DECODE, coder, payload, elements, start, min(start + _STRETCH, len(elements)))
+        if bytes_read(coder) > len(payload) + READ_PAST:
+            raise ArchiveError("damaged: literal bytes end before their last value")
     return model.unload(elements, n)
 
 

@@ -15,6 +15,8 @@ PRESETS = {"fast": (64, 10, False, False), "default": (256, 18, False, False), "
 #: Contexts that the general model knows.
 MIN_CONTEXTS, MAX_CONTEXTS = 7, 34
 _DOUBTS, _RUNS = 64, 128
+#: Largest tables of any preset, in bits; with doubts, which triple a bucket, half the buckets.
+_MOST_BUCKETS, _MOST_HISTORY, _MOST_RUNS = 24, 26, 22
 
 
 def check_preset(preset: str) -> None:
@@ -64,7 +66,12 @@ class MixerSettings:
             )
         buckets, history, runs, mixed = _HEADER.unpack(header)
         settings = cls(buckets, history, runs, mixed & 63, bool(mixed & _DOUBTS), bool(mixed & _RUNS))
-        sizes = 10 <= settings.buckets <= 26 and 10 <= settings.history <= 28 and 8 <= settings.runs <= 24
+        buckets = _MOST_BUCKETS - settings.with_doubts
+        sizes = (
+            10 <= settings.buckets <= buckets
+            and 10 <= settings.history <= _MOST_HISTORY
+            and 8 <= settings.runs <= _MOST_RUNS
+        )
         if not (sizes and MIN_CONTEXTS <= settings.contexts <= MAX_CONTEXTS):
             raise ArchiveError(f"a literal header asks for {settings}; the archive is damaged")
         return settings
@@ -78,5 +85,9 @@ class MixerSettings:
         most = (
             (memory << 20) // (48 if doubts else 16)
         ).bit_length() - 1  # a bucket's bytes, with its counters
-        sizes = min(max(need + 3, 12), most), min(max(need, 10), 26), min(max(need + 2, 10), 22)
+        sizes = (
+            min(max(need + 3, 12), most),
+            min(max(need, 10), _MOST_HISTORY),
+            min(max(need + 2, 10), _MOST_RUNS),
+        )
         return cls(*sizes, contexts, doubts, runs)

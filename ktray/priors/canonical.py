@@ -199,10 +199,16 @@ def _range(call: Call) -> Call:
     return Call(call.op, (start, end - (end - 1 - start) % step, step))
 
 
+#: A turn takes as long as the program; no program that is worth its bits needs so many.
+_MOST_TURNS = 64
+
+
 def _chained(lines: list[Call]) -> list[Call]:
     """Return the lines with every concatenate(a, concatenate(b, c)), its inner list used nowhere else, turned
-    to concatenate(concatenate(a, b), c)."""
-    while (found := _nested(lines)) is not None:
+    to concatenate(concatenate(a, b), c), as far as _MOST_TURNS go."""
+    for _ in range(_MOST_TURNS):
+        if (found := _nested(lines)) is None:
+            break
         lines = _rotated(lines, *found)
     return lines
 

@@ -20,7 +20,7 @@ from ktray.ledger import gzip_bits
 from ktray.ports import FLAG_LANGUAGES, CodedBlock, Entry, RunProgram
 from ktray.priors.texts import deflate_bits, pack_texts, unpack_texts
 from ktray.programs import Language, Program
-from ktray.sequences import Values
+from ktray.sequences import MAX_BLOCK_ELEMENTS, Values
 
 _DSL = 1 + FLAG_LANGUAGES.index(Language.DSL)
 _PYTHON = 1 + FLAG_LANGUAGES.index(Language.PYTHON)
@@ -90,10 +90,17 @@ class StaticPrior:
             _PYTHON: iter(unpack_texts(python, int((flags == _PYTHON).sum()))),
         }
         programs = [Program(FLAG_LANGUAGES[f - 1], next(texts[f])) if f else None for f in flags.tolist()]
-        return [
-            Entry(literal if program is None else run(program), program)
-            for program, literal in zip(programs, literals, strict=True)
-        ]
+        entries: list[Entry] = []
+        total = 0
+        for program, literal in zip(programs, literals, strict=True):
+            values = literal if program is None else run(program)
+            total += len(values)
+            if total > MAX_BLOCK_ELEMENTS or (lengths is not None and len(values) != lengths[len(entries)]):
+                raise ArchiveError(
+                    "damaged: its programs give more or fewer elements than their sequences have"
+                )
+            entries.append(Entry(values, program))
+        return entries
 
     def _flags(self, entries: Sequence[Entry]) -> NDArray[np.uint8]:
         """Return 0 for a literal, else 1 + the language's place; 0 also where a program has no price."""
@@ -165,6 +172,10 @@ def _unpack_literals(body: bytes, width: int, sizes: NDArray[np.int64]) -> list[
     return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
+#: Sizes of a block's parts have at most five groups of seven bits.
+_MOST_SHIFT = 28
+
+
 def _varint(value: int) -> bytes:
     """Return `value` in groups of seven bits, low ones first, with the top bit where more follow."""
     out = bytearray()
@@ -179,6 +190,8 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     while data[at] > 0x7F:
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
+        if shift > _MOST_SHIFT:
+            raise ArchiveError("damaged: a number in a block's header is too long")
     return value | (data[at] << shift), at + 1
 
 

@@ -46,7 +46,7 @@ def unpack_texts(data: bytes, n: int) -> list[str]:
     joined = stream.decompress(data, min(n * MAX_TEXT, MAX_TEXTS))
     if not stream.eof or stream.unused_data:
         raise ArchiveError("damaged: the block of program texts does not end where it should")
+    if (found := joined.count(0)) != n or joined[-1]:
+        raise ArchiveError(f"damaged: {found} program texts where {n} are expected")
     texts = joined.decode().split("\x00")
-    if len(texts) != n + 1 or texts[-1]:
-        raise ArchiveError(f"damaged: {len(texts) - 1} program texts where {n} are expected")
     return [text.replace("\x01\x01", "\x00").replace("\x01\x02", "\x01") for text in texts[:-1]]

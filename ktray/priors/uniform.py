@@ -27,7 +27,7 @@ from ktray.dsl.ops import (
     Param,
     find_dialect,
 )
-from ktray.dsl.parser import parse
+from ktray.dsl.parser import MAX_SOURCE, parse
 from ktray.dsl.printer import to_text
 from ktray.dsl.program import Argument, Call, DslProgram, Ref
 from ktray.errors import ArchiveError, ProgramError
@@ -51,6 +51,8 @@ LENGTHS = (0, 30)
 
 #: Longest list and program that a decoder takes back: no source text of 64 KB holds more.
 _MAX_LENGTH = 1 << 16
+#: No canonical text is so many times as long as the one it was made of: blanks in lists, names by line numbers.
+_LONGER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class UniformCode:
         for text in texts:
             program = _parsed(text)
             before = len(codes)
-            if program is not None and _in(program, self._alphabet):
+            if program is not None and _in(program, self._alphabet) and _comes_back(text, program):
                 put_program(codes, program, self._alphabet)
             counts.append(len(codes) - before)
         return _summed(codes, counts)
@@ -233,9 +235,16 @@ class UniformCode:
         return encode_symbols(codes), float(symbol_bits(np.array(codes, np.int64)).sum())
 
     def decode(self, data: bytes, n: int) -> list[str]:
-        """Return the `n` canonical texts; mirror of `encode`."""
+        """Return the `n` canonical texts; mirror of `encode`. Raises ArchiveError where `data` cannot hold them."""
+        if n > len(data):  # a program costs more than a byte
+            raise ArchiveError("damaged: a block names more programs than its bytes can hold")
         reader = SymbolReader(data)
         return [to_text(take_program(reader, self._alphabet)) for _ in range(n)]
+
+
+def _comes_back(text: str, program: DslProgram) -> bool:
+    """Return whether a decoder's parser takes the canonical text, which may be longer than the given one."""
+    return len(text) <= MAX_SOURCE // _LONGER or len(to_text(program)) <= MAX_SOURCE
 
 
 def _in(program: DslProgram, alphabet: Alphabet) -> bool:

@@ -97,7 +97,7 @@ def _program(text: str, row: dict[str, Any], where: str, language: Language | No
     named = row.get("language", language)
     if named is None:
         return Program(detect_language(text), text)
-    if named not in set(Language):
+    if not isinstance(named, str) or named not in set(Language):
         raise CorpusError(f"{where}: language {named!r}, expected 'dsl' or 'python'")
     return Program(Language(named), text)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ktray.dsl.grammar import grammar
 from ktray.errors import ConfigError
-from ktray.models import own_form
+from ktray.models import own_form, shipped
 from ktray.ports import Proposer
 from ktray.proposers.dsl2 import Dsl2Proposer
 from ktray.proposers.model import ModelProposer, PromptSettings
@@ -52,6 +52,15 @@ class ProposerSpec:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     prompt: PromptSettings = field(default_factory=PromptSettings)
     refines: str = ""
+
+    def placed(self) -> ProposerSpec:
+        """Return the spec with the paths of local files and folders made absolute: an actor of a cluster that was
+        joined stands in a folder of its own."""
+        engine = replace(
+            self.engine, model=_absolute(self.engine.model), adapter=_absolute(self.engine.adapter)
+        )
+        prompt = replace(self.prompt, prompt_file=_absolute(self.prompt.prompt_file))
+        return replace(self, replay=_absolute(self.replay), engine=engine, prompt=prompt)
 
     @property
     def asked(self) -> PromptSettings:
@@ -150,6 +159,12 @@ def build_all(specs: Sequence[ProposerSpec]) -> list[Proposer]:
     engine = first.sampler.inner if isinstance(first.sampler, FeedbackSampler) else first.sampler
     shared = [engine if spec.shares_engine(specs[0]) else None for spec in specs[1:]]
     return [first, *(spec.build_model(engine) for spec, engine in zip(specs[1:], shared, strict=True))]
+
+
+def _absolute(path: str) -> str:
+    """Return the absolute path of what exists here, anything else (the name of a model) as it is."""
+    here = path and path not in shipped() and Path(path).exists()
+    return str(Path(path).resolve()) if here else path
 
 
 def settings_hash(settings: dict[str, object]) -> str:

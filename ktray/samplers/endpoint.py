@@ -23,6 +23,8 @@ _KEY, _URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 _PUBLIC = "https://api.openai.com/v1"
 #: Variables that hold the key of a known service, before the general one.
 _KEYS_OF = {"openrouter.ai": "OPENROUTER_API_KEY"}
+#: Errors of the `openai` package that say nothing of a request: where all end in them, the endpoint is down.
+_OUTAGES = {"APIConnectionError", "APITimeoutError", "InternalServerError", "RateLimitError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class EndpointSampler:
     """Asks an endpoint, one request a sample, so that each sample has its own seed.
 
     A request that still fails after its retries is a reply with an error. Raises ConfigError where every
-    request would fail: no or a wrong key, no such model.
+    request would fail (no or a wrong key, no such model) or all of several found the endpoint down.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class EndpointSampler:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        import openai
-
+        try:
+            import openai
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"{error.name} is not installed; pip install '.[api]'") from None
         self.model = str(endpoint.identity()["model"])
         self._endpoint, self._sampling = endpoint, sampling
         url = endpoint.base_url or from_environment(_URL) or _PUBLIC
@@ -101,11 +105,19 @@ class EndpointSampler:
     def sample(self, requests: Sequence[SampleRequest]) -> Iterator[Reply]:
         """Yield every sample of every request as it comes in."""
         pairs = [(request, index) for request in requests for index in request.samples]
+        down = 0
         with ThreadPoolExecutor(self._endpoint.concurrency) as pool:
             futures = [pool.submit(self._ask, request, index) for request, index in pairs]
             try:
                 for future in as_completed(futures):
-                    yield future.result()
+                    reply = future.result()
+                    down += reply.error.partition(":")[0] in _OUTAGES
+                    if 1 < down == len(pairs):
+                        raise ConfigError(
+                            f"the endpoint answered none of {down} requests ({reply.error}); check {_URL} and "
+                            "--endpoint.base-url, then run the same command again to continue"
+                        )
+                    yield reply
             finally:
                 for future in futures:
                     future.cancel()
@@ -116,10 +128,9 @@ class EndpointSampler:
         self._pace.wait()
         try:
             if self._endpoint.chat:
-                return _chat_reply(
-                    request, index, self._client.chat.completions.create(**self._chat(request, index))
-                )
-            return _text_reply(request, index, self._client.completions.create(**self._text(request, index)))
+                made = self._client.chat.completions.create(**self._chat(request, index))
+            else:
+                made = self._client.completions.create(**self._text(request, index))
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             raise ConfigError(
                 f"the endpoint refuses model {self.model!r}: {self._redacted(error)}; "
@@ -127,6 +138,10 @@ class EndpointSampler:
             ) from None
         except openai.OpenAIError as error:
             return Reply(request.key, index, "", "error", error=self._redacted(error))
+        if not getattr(made, "choices", None):  # a proxy's error under code 200, a page of a wrong URL
+            said = getattr(made, "error", None) or made
+            return Reply(request.key, index, "", "error", error=self._redacted(f"no choices: {said!r}"))
+        return (_chat_reply if self._endpoint.chat else _text_reply)(request, index, made)
 
     def _chat(self, request: SampleRequest, index: int) -> dict[str, Any]:
         messages = [{"role": "user", "content": request.user}]
@@ -148,14 +163,15 @@ class EndpointSampler:
             "model": self.model,
             "temperature": s.temperature,
             "top_p": s.top_p,
-            "stop": list(s.stop or request.stop) or None,
+            "stop": list(s.stops(request)) or None,
             "max_tokens": request.max_tokens,
             "seed": request.seed + index,
             "extra_body": extra or None,
         }
 
-    def _redacted(self, error: Exception) -> str:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+    def _redacted(self, error: Exception | str) -> str:
+        named = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        text = " ".join(named.split())
         return text.replace(self._key, "[key]")[:200]
 
 
@@ -205,7 +221,7 @@ def _text_reply(request: SampleRequest, index: int, made: Any) -> Reply:
     choice = made.choices[0]
     found = choice.logprobs.token_logprobs if choice.logprobs else None
     logprob = sum(value for value in found if value is not None) if found else None
-    return _reply(request, index, choice.text, choice.finish_reason, made.usage, logprob)
+    return _reply(request, index, choice.text or "", choice.finish_reason, made.usage, logprob)
 
 
 def _reply(

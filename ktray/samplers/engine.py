@@ -195,7 +195,7 @@ class VllmSampler:
             top_p=s.top_p,
             top_k=s.top_k or -1,
             min_p=s.min_p,
-            stop=list(s.stop or request.stop) or None,
+            stop=list(s.stops(request)) or None,
             max_tokens=min(request.max_tokens, self._engine.max_model_len - prompt_tokens),
             logprobs=0,
             structured_outputs=StructuredOutputsParams(grammar=self._grammar) if self._grammar else None,
@@ -273,8 +273,10 @@ def _set_environment(engine: EngineSettings) -> None:
 
 
 def _load(engine: EngineSettings) -> Any:
-    from vllm import LLM
-
+    try:
+        from vllm import LLM
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed; pip install '.[cpu]' or '.[gpu]'") from None
     _shield_llvmlite()
     try:
         return LLM(**llm_options(engine))

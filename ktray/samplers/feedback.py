@@ -45,6 +45,7 @@ class _Draft:
             seed=seed,
             max_tokens=max(1, self.request.max_tokens - self.tokens),
             stop=_LINE_ENDS,
+            must_stop=True,
         )
 
     def reply(self, finish: Finish, error: str = "") -> Reply:
@@ -65,7 +66,8 @@ class FeedbackSampler:
         self.model = inner.model
 
     def sample(self, requests: Sequence[SampleRequest]) -> Iterator[Reply]:
-        """Yield every sample of every request; tokens count those that the model wrote."""
+        """Yield every sample of every request; tokens count those that the model wrote, and what it read for
+        each line."""
         drafts = [_Draft(request, index) for request in requests for index in request.samples]
         while drafts:
             asked = [draft.next_line(str(i), self._joint) for i, draft in enumerate(drafts)]
@@ -88,7 +90,7 @@ def _extended(draft: _Draft, reply: Reply) -> _Draft:
         draft,
         lines=lines,
         tokens=draft.tokens + (reply.tokens or 0),
-        prompt_tokens=draft.prompt_tokens or (reply.prompt_tokens or 0),
+        prompt_tokens=draft.prompt_tokens + (reply.prompt_tokens or 0),
         logprob=draft.logprob + (reply.logprob or 0.0),
     )
 

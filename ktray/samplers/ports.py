@@ -20,7 +20,7 @@ Finish = Literal["stop", "length", "error"]
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
     """Samples wanted of one prompt. `system` may be empty; `max_tokens` bounds each reply; `stop` texts
-    are used where the settings have none."""
+    are used where the settings have none, or, where `must_stop`, beside them."""
 
     key: str
     system: str
@@ -29,6 +29,7 @@ class SampleRequest:
     seed: int
     max_tokens: int
     stop: tuple[str, ...] = ()
+    must_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class SamplingSettings:
                 f"top_p {self.top_p}, min_p {self.min_p}, top_k {self.top_k}: expected 0 < top_p <= 1, "
                 "0 <= min_p <= 1, top_k >= 0"
             )
+
+    def stops(self, request: SampleRequest) -> tuple[str, ...]:
+        """Return the texts that end a reply to a request."""
+        own = request.stop if request.must_stop or not self.stop else ()
+        return tuple(dict.fromkeys((*self.stop, *own)))
 
 
 class TextSampler(Protocol):

@@ -36,6 +36,8 @@ class Bootstrap:
     def __post_init__(self) -> None:
         if self.resamples < 1:
             raise StudyError(f"{self.resamples} bootstrap resamples; give at least 1 (1000 is usual)")
+        if self.seed < 0:
+            raise StudyError(f"seed {self.seed} of the bootstrap; give 0 or more")
         if not 0 < self.confidence < 1:
             raise StudyError(f"confidence {self.confidence} is not between 0 and 1; give 0.95, say")
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ktray.blockstore import block_path, read_block, read_manifest
-from ktray.candidatelog import read_log
+from ktray.candidatelog import read_log, read_place
 from ktray.errors import RunDirectoryError
 from ktray.priors import make_prior
 from ktray.programs import Language, Outcome, Program
@@ -144,7 +144,7 @@ def read_series(runs: Sequence[Path]) -> list[SampleSeries]:
 def _run_series(run: Path) -> dict[str, SampleSeries]:
     try:
         fingerprint = json.loads((run / "fingerprint.json").read_text(encoding="utf-8"))
-        targets, bits = _targets(run / "blocks")
+        ids, targets, bits = _targets(run / "blocks")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RunDirectoryError(
@@ -155,7 +155,7 @@ def _run_series(run: Path) -> dict[str, SampleSeries]:
     series = {}
     for file in sorted((run / "log").glob("*/settings.json")):
         settings = json.loads(file.read_text(encoding="utf-8"))
-        samples = _samples(file.parent)
+        samples = _samples(file.parent, ids)
         if samples:
             name = file.parent.name
             series[name] = SampleSeries(corpus, bits, settings, samples, targets, seconds.get(name, 0.0))
@@ -166,20 +166,32 @@ def _run_series(run: Path) -> dict[str, SampleSeries]:
     return series
 
 
-def _targets(folder: Path) -> tuple[dict[str, Values], int]:
-    """Return the values of every sequence, and the bits that an element counts for."""
+def _targets(folder: Path) -> tuple[list[list[str]], dict[str, Values], int]:
+    """Return the ids of each block's sequences, every sequence's values, and the bits an element counts for."""
     count = len(read_manifest(folder).sequences)
     blocks = [read_block(block_path(folder, number)) for number in range(count)]
-    values = {s.id: s.values for block in blocks for s in block.sequences()}
-    return values, blocks[0].element_bits if blocks else 8
+    sequences = [list(block.sequences()) for block in blocks]
+    ids = [[s.id for s in block] for block in sequences]
+    values = {s.id: s.values for block in sequences for s in block}
+    return ids, values, blocks[0].element_bits if blocks else 8
 
 
-def _samples(folder: Path) -> dict[str, tuple[Sample, ...]]:
+def _samples(folder: Path, ids: Sequence[Sequence[str]]) -> dict[str, tuple[Sample, ...]]:
+    """Return the verified samples of a log. A proposer that logs only what it found (the searcher, replay)
+    has nothing of the other sequences: those count as samples without a program."""
     rows: dict[str, dict[int, Sample]] = {}
     for path in sorted(folder.glob("*.parquet")):
-        for row in read_log(path).table.to_pylist():
+        log, place = read_log(path), read_place(path)
+        for row in log.table.to_pylist():
             if row["outcome"] is not None:
                 rows.setdefault(row["sequence_id"], {})[row["sample_index"]] = _sample(row)
+        if "refines" in json.loads((folder / "settings.json").read_text(encoding="utf-8")):
+            continue
+        logged = set(log.table["sequence_id"].to_pylist())
+        for sequence_id in ids[place.block][place.first : place.first + log.sequences]:
+            if sequence_id not in logged:
+                none = {k: Sample(k, None, Outcome.NO_PROGRAM, 0, None) for k in place.samples}
+                rows.setdefault(sequence_id, {}).update(none)
     return {i: tuple(found[k] for k in sorted(found)) for i, found in rows.items()}
 
 
@@ -240,7 +252,9 @@ def _repaired(base: SampleSeries, repairs: SampleSeries) -> SampleSeries:
     samples = {}
     for i, before in base.samples.items():
         better = {s.index: s for s in repairs.samples.get(i, ())}
-        samples[i] = tuple(_spending(s, better[s.index]) if s.index in better else s for s in before)
+        samples[i] = tuple(
+            _spending(s, better[s.index]) if s.index in better and not _right(s) else s for s in before
+        )
     return SampleSeries(
         base.corpus, base.element_bits, base.settings, samples, base.targets, base.seconds + repairs.seconds
     )

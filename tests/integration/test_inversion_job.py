@@ -154,6 +154,18 @@ def test_a_killed_grid_is_completed_and_no_sample_is_doubled(
         assert value == pytest.approx(closed, rel=1e-12)
 
 
+def test_a_log_of_another_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["grid", "--run", str(tmp_path), "--count", "2", "--algorithms", "rle", "--n", "1"]
+    assert main(words) == 0
+    log = tmp_path / "oracle-t0.2" / "replies.jsonl"
+    replies = log.read_text()
+    assert main(words) == 0
+    log.write_text(replies.replace('"model": "oracle"', '"model": "other/oracle"'))
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "holds replies of other/oracle, not of oracle" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_a_model_that_cannot_be_loaded_on_ray_is_the_users_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -195,6 +207,9 @@ def test_a_model_that_cannot_be_loaded_on_ray_is_the_users_line(
         (["grid", "--run", "{tmp}", "--templates", "{tmp}"], "no template"),
         (["grid", "--run", "{tmp}", "--models", "oracle,x/oracle"], "two cells of the grid"),
         (["check", "--inputs", "nowhere.jsonl"], "No such file"),
+        (["grid", "--run", "{tmp}", "--algorithms", ","], "name one or more"),
+        (["grid", "--run", "{tmp}", "--shots", "-1"], "expected 0 or more"),
+        (["grid", "--run", "{tmp}", "--seed", "-1"], "give 0 or more"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_code_2(

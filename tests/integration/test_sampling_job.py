@@ -169,6 +169,32 @@ def test_compress_keeps_the_programs_that_a_model_gets_right(
     assert metrics["correct_programs"] == metrics["chosen"]["openai"]
 
 
+def test_extending_by_the_runs_own_settings_takes_no_others(
+    server: ScriptedEndpoint, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job(capsys, argv(server, source, tmp_path / "run", "--n", 1))
+    capsys.readouterr()
+    assert sample.main(["--run", str(tmp_path / "run"), "--extend", "2", "--refine", "1"]) == 2
+    assert "leave out refine" in capsys.readouterr().err
+
+
+def test_other_limits_of_the_sandbox_are_another_run(
+    server: ScriptedEndpoint, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = argv(server, source, tmp_path / "run", "--n", 1)
+    job(capsys, words)
+    capsys.readouterr()
+    assert sample.main([*words, "--sandbox.seconds", "9"]) == 2
+    assert "its sandbox is" in capsys.readouterr().err
+
+
+def test_the_same_temperature_twice_is_one_series(
+    server: ScriptedEndpoint, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = job(capsys, argv(server, source, tmp_path / "run", "--n", 1, "--temperatures", "0.8,0.80"))
+    assert len(metrics["series"]) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -180,6 +206,12 @@ def test_compress_keeps_the_programs_that_a_model_gets_right(
         (["--corpus", "sample", "--engine.model", "m", "--prompt.grammar"], "for the DSL"),
         (["--extend", "4"], "name its directory"),
         (["--corpus", "sample", "--generate-only", "--verify-only"], "exclude each other"),
+        (["--corpus", "sample", "--refine", "1", "--generate-only"], "in turn"),
+        (["--corpus", "sample", "--block", "16"], "--block 16"),
+        (
+            ["--corpus", "sample", "--limit", "2seq", "--engine.cpus", "9999"],
+            "more than any machine here has",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(

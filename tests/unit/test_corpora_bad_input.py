@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import wave
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,28 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str):
 def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path, corpus: str):
     assert refusal(corpus, tmp_path / "x").startswith(f"{tmp_path / 'x'} does not exist; expected ")
     assert refusal(corpus, tmp_path).startswith(f"{tmp_path} is a directory; expected ")
+
+
+@pytest.mark.parametrize("corpus", ["text", "file", "dna", "sequences", "enwik8"])
+def test_a_pipe_is_refused(tmp_path: Path, corpus: str):
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(corpus, tmp_path / "pipe").startswith(f"{tmp_path / 'pipe'} is a pipe or a device")
+
+
+def test_a_name_that_is_no_utf8_is_refused(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    path.write_bytes(b"1")
+    assert refusal("file", path).endswith("caf\\udce9.txt' is not UTF-8; rename the file")
+
+
+def test_a_zip_with_a_damaged_directory_is_refused(tmp_path: Path):
+    path = tmp_path / "enwik8.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("enwik8", b"text")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2")] ^= 1
+    path.write_bytes(data)
+    assert "is a damaged ZIP file" in refusal("enwik8", path)
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path):

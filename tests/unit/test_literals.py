@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from functools import cache
 
 import numpy as np
@@ -28,7 +30,7 @@ from ktray.literals.codec import choose_model
 from ktray.literals.coding import price_all
 from ktray.literals.filters import MAX_TAPS, WEIGHT_BITS, covary, solve
 from ktray.literals.fixed import COST, LOGIT_LIMIT, NEXT_STATE, SQUASH, STATE_COUNTS, STRETCH, cost_of
-from ktray.literals.records import fill_gaps, find_records, roughness_of
+from ktray.literals.records import MAX_PERIOD, fill_gaps, find_records, roughness_of
 from ktray.sequences import Values
 
 
@@ -173,6 +175,31 @@ def test_cut_headers_are_archive_errors(name: str) -> None:
     for keep in range(5):
         with pytest.raises(ArchiveError):
             decode_bytes(payload[:keep], len(data))
+
+
+@pytest.mark.parametrize("name", ["general", "nucleotides", "samples8", "records"])
+def test_payloads_that_end_early_are_archive_errors(name: str) -> None:
+    data = KINDS[name]()
+    payload = encode_bytes(data, hint=name)
+    with pytest.raises(ArchiveError, match="end before their last value"):
+        decode_bytes(payload[: len(payload) // 2], len(data))
+
+
+def test_headers_ask_for_no_more_than_a_writer_does() -> None:
+    largest = MixerSettings.for_block(1 << 40, "max")
+    for field in ("buckets", "history", "runs"):
+        larger = dataclasses.replace(largest, **{field: getattr(largest, field) + 1})
+        with pytest.raises(ArchiveError, match="damaged"):
+            MixerSettings.from_header(larger.header())
+    with pytest.raises(ArchiveError, match="no bases"):
+        decode_bytes(bytes([7, *range(8), 23, 0]), 100)
+
+
+@pytest.mark.parametrize("table", [[0, 1], [0, MAX_PERIOD + 1], [0, 16] * 1000])
+def test_tables_of_records_that_no_writer_wrote_are_archive_errors(table: list[int]) -> None:
+    packed = zlib.compress(np.array(table, dtype="<u4").reshape(-1, 2).T.tobytes(), 9)
+    with pytest.raises(ArchiveError, match="table of records"):
+        decode_bytes(b"\x0a" + len(packed).to_bytes(4, "little") + packed, 500)
 
 
 def test_unknown_model_number_is_an_archive_error() -> None:

@@ -82,6 +82,21 @@ def test_a_request_that_the_server_calls_bad_is_not_tried_again() -> None:
         assert len(server.requests) == 1
 
 
+def test_an_endpoint_that_answers_nothing_is_the_users_to_mend() -> None:
+    with ScriptedEndpoint(echo, [Failure(503, SOON)] * 4) as server:
+        with pytest.raises(ConfigError, match="answered none of 4 requests"):
+            ask(server, request(), retries=0)
+        assert len(ask(server, request(), retries=0)) == 4
+
+
+def test_an_answer_without_choices_is_a_reply_with_an_error() -> None:
+    with ScriptedEndpoint(echo, [Failure(200)]) as server:
+        first, second = ask(server, request(samples=range(2)), concurrency=1)
+    assert (first.finish, second.finish) == ("error", "stop")
+    assert "no choices" in first.error
+    assert "scripted failure" in first.error
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_would_fail_for_every_request_is_the_users_to_mend(status: int) -> None:
     with ScriptedEndpoint(echo, [Failure(status)] * 4) as server, pytest.raises(ConfigError, match="check"):

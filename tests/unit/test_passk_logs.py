@@ -153,6 +153,22 @@ def test_repairs_are_joined_to_the_samples_they_repair(tmp_path: Path) -> None:
     assert found[2].tokens_per_sample() > found[1].tokens_per_sample() > found[0].tokens_per_sample()
 
 
+def test_a_repair_never_replaces_a_correct_sample(tmp_path: Path) -> None:
+    base = make_run(tmp_path / "run", ("rw",))
+    make_run(tmp_path / "run", ("wr",), {"round": 1, "refines": base})
+    repaired = next(s for s in read_series([tmp_path / "run"]) if s.settings["round"] == 1)
+    assert [item.correct for item in repaired.items()] == [(True, True)]
+
+
+def test_sequences_that_a_searcher_found_nothing_for_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path / "run", ("r", ".", ".", "."), {"proposer": "search", "model": ""})
+    study(tmp_path / "run", tmp_path / "out", capsys, "--no-plots")
+    (row,) = pq.read_table(tmp_path / "out" / "curves.parquet").to_pylist()
+    assert (row["k"], row["sequences"], row["pass"]) == (1, 4, 0.25)
+
+
 def test_programs_of_both_languages_have_prices() -> None:
     dsl = Program(Language.DSL, "sequence_1 = repeat_num(40, 9)\noutput = sequence_1")
     python = Program(Language.PYTHON, SHORT)

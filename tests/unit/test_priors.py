@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ktray.dsl.interpreter import execute_text
-from ktray.errors import ConfigError
+from ktray.errors import ArchiveError, ConfigError
 from ktray.ports import Entry
 from ktray.priors import PRIORS, check_prior, make_prior
 from ktray.programs import Language, Program
@@ -45,6 +45,37 @@ def test_what_cannot_be_coded_costs_inf_and_becomes_a_literal(name: str) -> None
     coded = prior.encode(block, None)
     assert coded.as_program.tolist() == [False]
     assert prior.decode(coded.payload, 1, None, _run)[0].values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["uniform", "adaptive"])
+def test_a_program_whose_canonical_text_is_too_long_becomes_a_literal(name: str) -> None:
+    text = f"sequence_1 = set_list([{','.join('7' * 30_000)}])\nsequence_2 = repeat_list(8, sequence_1)"
+    program = Program(Language.DSL, f"{text}\noutput = sequence_2")
+    entry = Entry(_run(program), program)
+    prior = make_prior(name)
+    coded = prior.encode([entry], None)
+    (decoded,) = prior.decode(coded.payload, 1, None, _run)
+    assert np.array_equal(decoded.values, entry.values)
+
+
+def test_what_programs_give_is_what_the_layout_says() -> None:
+    program = Program(Language.DSL, "sequence_1 = repeat_num(20000, 0)\noutput = sequence_1")
+    prior = make_prior("uniform")
+    coded = prior.encode([Entry(_run(program), program)], np.array([20_000]))
+    with pytest.raises(ArchiveError, match="more or fewer elements"):
+        prior.decode(coded.payload, 1, np.array([1]), _run)
+
+
+def test_numbers_in_a_header_end() -> None:
+    with pytest.raises(ArchiveError, match="too long"):
+        make_prior("uniform").decode(b"\x08" + b"\xff" * 100_000, 1, None, _run)
+
+
+def test_long_chains_have_a_price_in_time() -> None:
+    lines = ["sequence_1 = set_list([1])", "sequence_2 = set_list([1])"]
+    lines += [f"sequence_{i} = concatenate(sequence_1, sequence_{i - 1})" for i in range(3, 1000)]
+    program = Program(Language.DSL, "\n".join([*lines, "output = sequence_999"]))
+    assert np.isfinite(make_prior("adaptive").prices([program])).all()
 
 
 def test_uniform_refuses_what_does_not_parse() -> None:

@@ -63,6 +63,7 @@ def test_candidates_of_a_sequence_in_the_files_order(tmp_path: Path) -> None:
         ('{"sequence": [true], "program": "x"}', "saw true in 'sequence'"),
         ('{"sequence": [1]}', "expected a text under 'program' or 'reply'"),
         ('{"sequence": [1], "program": "x", "language": "c"}', "language 'c', expected 'dsl' or 'python'"),
+        ('{"sequence": [1], "program": "x", "language": ["dsl"]}', "language ['dsl'], expected"),
     ],
 )
 def test_bad_lines_are_refused(tmp_path: Path, line: str, message: str) -> None:

@@ -14,7 +14,7 @@ from ktray.proposers.search import Quotes, corrected, learned_prices, polish, sh
 from ktray.proposers.search.bank import Bank
 from ktray.proposers.search.bench import fresh_sample
 from ktray.proposers.search.costs import cost_vector, guiding_prices
-from ktray.proposers.search.spine import bent, leaf, spine_of, written
+from ktray.proposers.search.spine import bent, depends, leaf, spine_of, written
 from ktray.proposers.search.vary import refine
 from ktray.proposers.search.weave import MAX_DEPTH
 from ktray.sequences import Values
@@ -176,6 +176,13 @@ def test_a_spine_writes_the_same_list() -> None:
     spine = spine_of(program, lists, bank)
     assert [step.woven for step in spine.steps] == [False, False, False, True]
     assert interpret(written(spine)).values.tolist() == lists[-1].tolist()
+
+
+def test_a_list_that_takes_another_twice_over_and_over_is_walked_once() -> None:
+    made = {i: Call("add_two_lists", (Ref(i - 1), Ref(i - 1))) for i in range(1, 200)}
+    made[0] = Call("set_list", ((1,),))
+    assert depends(made, 199, 0)
+    assert not depends(made, 199, 200)
 
 
 def test_fresh_samples_come_with_their_programs() -> None:

@@ -42,7 +42,7 @@ def test_each_line_is_executed_and_shown_before_the_next() -> None:
     made = interpret(parse(replies[0].text)).values
     assert made is not None
     assert made.tolist() == [8, 4]
-    assert (replies[0].tokens, replies[0].prompt_tokens, replies[0].logprob) == (15, 3, -3.0)
+    assert (replies[0].tokens, replies[0].prompt_tokens, replies[0].logprob) == (15, 9, -3.0)
 
 
 def test_samples_have_seeds_of_their_own() -> None:

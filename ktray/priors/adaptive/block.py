@@ -27,7 +27,7 @@ from ktray.priors.canonical import variants
 from ktray.priors.texts import deflate_bits, pack_texts, unpack_texts
 from ktray.priors.uniform import UniformCode
 from ktray.programs import Language, Program
-from ktray.sequences import Values
+from ktray.sequences import MAX_BLOCK_ELEMENTS, Values
 
 #: What an entry may be: a literal, a DSL program in the stream, a Python program, a DSL program apart.
 _LITERAL, _DSL, _PYTHON, _APART = range(4)
@@ -161,24 +161,31 @@ class BlockDecoder:
         texts, count, at = _read_part(payload, 2 + size)
         self._texts = iter(unpack_texts(texts, count))
         apart, count, at = _read_part(payload, at)
-        if count > len(apart):
-            raise ArchiveError("damaged: a block names more programs than its bytes can hold")
         self._apart = iter(APART.decode(apart, count))
         self._desk = Desk(counts, np.frombuffer(payload, dtype=np.uint8)[at:])
         self._literals = make_literals(way, self._desk)
         self._run = run
+        self._total = 0
 
     def next(self, length: int | None) -> Entry:
         """Decode an entry, of `length` elements where the archive's layout tells. Raises ArchiveError."""
         kind = self._desk.kind()
         if kind == _LITERAL:
-            values = self._literals.decode(self._desk.size() if length is None else length)
-            return Entry(values)
+            size = self._desk.size() if length is None else length
+            self._count(size)
+            return Entry(self._literals.decode(size))
         program, values = self._next_program(kind)
+        self._count(len(values))
         if length is not None and len(values) != length:
             raise ArchiveError(f"damaged: a program gives {len(values)} elements where {length} are expected")
         self._literals.learn(values)
         return Entry(values, program)
+
+    def _count(self, elements: int) -> None:
+        """Raise ArchiveError where the entries so far, with so many elements, are more than a block holds."""
+        self._total += elements
+        if self._total > MAX_BLOCK_ELEMENTS:
+            raise ArchiveError(f"damaged: its entries give {self._total} elements or more")
 
     def _next_program(self, kind: int) -> tuple[Program, Values]:
         if kind == _DSL:

@@ -19,7 +19,7 @@ from ktray.priors.adaptive.model import BLANK_COUNTER, COUNT_BITS, SLOTS, blank_
 
 #: The shipped file, beside the priors.
 SHIPPED = "adaptive.npz"
-_RESOURCE = resources.files("ktray.priors") / "data" / SHIPPED
+SHIPPED_COUNTS = resources.files("ktray.priors") / "data" / SHIPPED
 
 #: Shipped probabilities keep 10 of their 22 bits, so that none is extreme; what was seen is coarse and capped, so
 #: that a block soon learns the habits of other programs. Counters that have seen less than the least are left out.
@@ -65,7 +65,7 @@ def save_counts(counts: Counts, path: Path) -> None:
 
 def load_counts(path: Path | None = None) -> Counts:
     """Return the counts of the file at `path`, or the shipped ones."""
-    data = _RESOURCE.read_bytes() if path is None else path.read_bytes()
+    data = SHIPPED_COUNTS.read_bytes() if path is None else path.read_bytes()
     counts = blank_counts()
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         used = np.unpackbits(file["used"], count=SLOTS).astype(bool)
@@ -79,4 +79,4 @@ def load_counts(path: Path | None = None) -> Counts:
 @cache
 def shipped_counts() -> Counts:
     """Return the counts that blocks start from."""
-    return load_counts() if _RESOURCE.is_file() else blank_counts()
+    return load_counts() if SHIPPED_COUNTS.is_file() else blank_counts()

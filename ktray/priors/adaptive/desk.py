@@ -9,7 +9,7 @@ import numpy as np
 from numba import int32, int64, uint8
 from numpy.typing import NDArray
 
-from ktray.coding.binary import encode_bit, finish, new_decoder, new_encoder, reserve
+from ktray.coding.binary import READ_PAST, encode_bit, finish, new_decoder, new_encoder, reserve
 from ktray.dsl.program import DslProgram
 from ktray.errors import ArchiveError
 from ktray.kernels import njit
@@ -34,7 +34,7 @@ NOTHING: Bytes = np.zeros(0, dtype=np.uint8)
 STRETCH = CELLS // 2
 
 #: The decoder's cell that counts the bytes read, and how many a sound stream may read past its end.
-_READ, _SLACK = 4, 8
+_READ = 4
 
 
 class Desk:
@@ -152,7 +152,7 @@ class Desk:
 
     def check(self) -> None:
         """Raise ArchiveError where decoding ran past the end of the data."""
-        if self.coder[_READ] > len(self.data) + _SLACK:
+        if self.coder[_READ] > len(self.data) + READ_PAST:
             raise ArchiveError("damaged: a block of prior `adaptive` ends before its last entry")
 
 

@@ -57,7 +57,15 @@ class Spine:
 
 def depends(made: Mapping[int, Call], item: int, on: int | None) -> bool:
     """Tell whether making `item` takes list `on`; a list that is not made yet takes none."""
-    return item == on or (item in made and any(depends(made, source, on) for source in refs(made[item])))
+    seen, waiting = {item}, [item]
+    while waiting:
+        at = waiting.pop()
+        if at == on:
+            return True
+        new = {source for source in refs(made[at]) if source not in seen} if at in made else set()
+        seen |= new
+        waiting += new
+    return False
 
 
 def spine_of(program: DslProgram, made: list[Ints], bank: Bank) -> Spine:
