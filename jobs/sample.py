@@ -114,7 +114,8 @@ def _extended(config: Config) -> Config:
         raise ConfigError(f"--run {config.run} holds no run of jobs.sample to extend (no config.yaml)")
     base = parse(Config, ["--config", str(saved)], prog="jobs.sample", description="")
     kept = ("run", "extend", "workers", "generate_only", "verify_only", "json")
-    given = [f.name for f in fields(Config) if f.name not in kept and getattr(config, f.name) != f.default]
+    rest = [field.name for field in fields(Config) if field.name not in kept]
+    given = [name for name in rest if getattr(config, name) != getattr(Config(), name)]
     if given:
         raise ConfigError(
             f"--extend with --run alone goes on with the run's own settings; leave out {', '.join(given)}, "
