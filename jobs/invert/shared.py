@@ -122,8 +122,8 @@ def complete(
     label: str = "sampling",
 ) -> InferenceResult:
     """Complete a reply log to n samples of every prompt, with a progress line, and tell what failed."""
-    refuse_others(path, config.specs())
     with ReplyLog(path) as log, progress(console, label, len(prompts) * n, "replies") as advance:
+        refuse_others(log, config.specs())
         batch = config.prompts_at_once(len(prompts))
         done = infer(prompts, n, found, config.settings(), log, batch, lambda k: advance(k, ""))
     if done.failed:
@@ -131,15 +131,14 @@ def complete(
     return done
 
 
-def refuse_others(path: Path, specs: Sequence[SamplerSpec]) -> None:
-    """Raise RunDirectoryError where a reply log holds answers of a model that is none of the samplers'."""
-    found = {r.model for r in read_replies(path) if r.model} if path.exists() else set()
-    if not found:
+def refuse_others(log: ReplyLog, specs: Sequence[SamplerSpec]) -> None:
+    """Raise RunDirectoryError where a log holds answers of a model that is none of the samplers'."""
+    if not log.models:
         return
     names = [spec.answers_as() for spec in specs]
-    if others := found - set(names):
+    if others := log.models - set(names):
         raise RunDirectoryError(
-            f"{path} holds replies of {', '.join(sorted(others))}, not of {' or '.join(names)}; "
+            f"{log.path} holds replies of {', '.join(sorted(others))}, not of {' or '.join(names)}; "
             "give another run directory or log"
         )
 

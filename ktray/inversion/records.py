@@ -66,8 +66,8 @@ def read_replies(path: Path) -> Iterator[Reply]:
 class ReplyLog:
     """An open reply log: what it holds already, and a place to append. Use as a context manager.
 
-    `done` are the (prompt, sample) that are answered; `failed` those that this session could not sample:
-    their errors are in the log, and another session tries them again.
+    `done` are the (prompt, sample) that are answered, by `models` when it was opened; `failed` those that this
+    session could not sample: their errors are in the log, and another session tries them again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +75,9 @@ class ReplyLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         _cut_partial_line(path)
-        self.done = {(r.prompt_id, r.sample) for r in read_replies(path) if r.finish_reason != "error"}
+        there = list(read_replies(path))
+        self.done = {(r.prompt_id, r.sample) for r in there if r.finish_reason != "error"}
+        self.models = {r.model for r in there if r.model}
         self.failed: dict[tuple[str, int], str] = {}
         self._stream = path.open("a", encoding="utf-8")
 
