@@ -137,7 +137,7 @@ def _check(config: Config) -> None:
 
 
 def proposer_specs(config: Config) -> list[ProposerSpec]:
-    """Return the proposers to run; the literal is implied and needs none."""
+    """Return the proposers to run; the literal is implied and needs none. Raises ConfigError for unknown ones."""
     given = [name.strip() for name in config.proposers.split(",") if name.strip()]
     names = check_names([*given, "dsl2"] if config.dialect == "dsl2" else given)
     if "dsl2" in names and config.dialect != "dsl2":

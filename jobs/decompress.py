@@ -181,7 +181,7 @@ def decoder(reader: ArchiveReader, limits: SandboxLimits) -> Iterator[DecodeBloc
 
 
 def prior_settings(reader: ArchiveReader) -> dict[str, Any]:
-    """Return the settings that the header has for its prior."""
+    """Return the settings that the header has for its prior. Raises ArchiveError where they are no mapping."""
     settings = reader.settings.get("prior_settings", {})
     if not isinstance(settings, dict):
         raise ArchiveError(f"{reader.path}: its prior_settings are no mapping; compress again")

@@ -70,7 +70,10 @@ class CorpusConfig:
         }
 
     def store(self, corpus: Corpus, folder: Path) -> Manifest:
-        """Write the corpus's blocks into `folder`, unless they are there."""
+        """Write the corpus's blocks into `folder`, unless they are there.
+
+        Raises ConfigError where the block size is none.
+        """
         with progress(console, "reading", None, "elements") as advance:
             return store_corpus(
                 corpus, folder, self._chunk_elements(), self._block_elements(), lambda n: advance(n, "")

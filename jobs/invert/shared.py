@@ -205,7 +205,10 @@ def questions(
 
 
 def split_examples(items: Sequence[Item], shots: int, seed: int) -> tuple[tuple[Item, ...], list[Item]]:
-    """Return (examples, the rest): `shots` of the shortest third of the inputs, drawn with the seed."""
+    """Return (examples, the rest): `shots` of the shortest third of the inputs, drawn with the seed.
+
+    Raises ConfigError where there are too few.
+    """
     if shots < 0:
         raise ConfigError(f"--shots is {shots}, expected 0 or more")
     if shots == 0:

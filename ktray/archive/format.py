@@ -116,7 +116,10 @@ def pack_settings(settings: Mapping[str, object]) -> bytes:
 
 
 def header_size(fixed: bytes) -> int:
-    """Return the length in bytes of the header that starts with `fixed`, once magic and version are right."""
+    """Return the length in bytes of the header that starts with `fixed`, once magic and version are right.
+
+    Raises ArchiveError where they are others.
+    """
     if fixed[: len(MAGIC)] != MAGIC:
         raise ArchiveError("not a ktray archive: its first bytes are not a .kt file's")
     _, version, body = HEADER_FIXED.unpack(fixed)
@@ -128,7 +131,10 @@ def header_size(fixed: bytes) -> int:
 
 
 def unpack_settings(header: bytes) -> dict[str, object]:
-    """Return the settings of a whole `header`; mirror of `pack_settings`."""
+    """Return the settings of a whole `header`; mirror of `pack_settings`.
+
+    Raises ArchiveError where it is damaged.
+    """
     if digest(header[:-SHORT_DIGEST], size=SHORT_DIGEST) != header[-SHORT_DIGEST:]:
         raise ArchiveError("the header is damaged: its digest does not match")
     fields = FieldReader(header[HEADER_FIXED.size : -SHORT_DIGEST], "the header")
@@ -183,7 +189,7 @@ def unpack_info(fields: FieldReader) -> BlockInfo:
 
 
 def pack_index(infos: Sequence[BlockInfo]) -> bytes:
-    """Return the index of blocks `infos`, in order."""
+    """Return the index of blocks `infos`, in order. Raises ArchiveError where they are too many."""
     body = uint(len(infos)) + b"".join(map(pack_info, infos))
     if len(body) > MAX_INDEX_BYTES:
         raise ArchiveError(f"{len(infos)} blocks are more than one index holds; use larger blocks")
@@ -223,7 +229,7 @@ def check_tail(header: bytes, index: bytes, footer: Footer) -> None:
 
 
 def unpack_footer(data: bytes) -> Footer:
-    """Return the footer in `data` (FOOTER.size bytes)."""
+    """Return the footer in `data` (FOOTER.size bytes). Raises ArchiveError where it is none."""
     index_bytes, sha256, tail, whole, magic = FOOTER.unpack(data)
     if magic != END_MAGIC:
         raise ArchiveError("cut or appended to: its last bytes are not the end of a .kt file")

@@ -67,7 +67,10 @@ def cut(elements: Lengths, chunk: int) -> tuple[Lengths, Lengths]:
 
 
 def pack_layout(block: CorpusBlock, layout: Layout) -> bytes:
-    """Return the bytes of `layout`: for each origin its name, start, and elements or, uncut, sequences."""
+    """Return the bytes of `layout`: for each origin its name, start, and elements or, uncut, sequences.
+
+    Raises ArchiveError where it is too long for the format.
+    """
     derived = layout.lengths is not None
     amounts = origin_elements(block).tolist() if derived else [o.sequences for o in block.origins]
     columns = [uint(len(block.origins))]

@@ -83,7 +83,7 @@ class SymbolReader:
         self._decoder: Any = constriction.stream.queue.RangeDecoder(words)
 
     def take(self, total: int) -> int:
-        """Return the next symbol of `total`, at least 2."""
+        """Return the next symbol of `total`, at least 2. Raises ArchiveError where the data holds none."""
         try:
             return int(self._decoder.decode(_uniform(total)))
         except AssertionError as error:  # constriction's way to say that the data is invalid

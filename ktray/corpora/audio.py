@@ -186,7 +186,10 @@ def _write_table(spans: Iterable[Span]) -> bytes:
 
 
 def read_audio_table(side: bytes) -> list[AudioPiece]:
-    """Return what files a block of kind pcm16, pcm8 or mfcc has pieces of, in order."""
+    """Return what files a block of kind pcm16, pcm8 or mfcc has pieces of, in order.
+
+    Raises ArchiveError where it is damaged.
+    """
     try:
         rows = json.loads(unsqueeze(side))
         return [AudioPiece(str(row[0]), *(int(number) for number in row[1:])) for row in rows]

@@ -77,7 +77,10 @@ def open_bytes(name: str, path: Path, element_bits: int, limit: Limit) -> BytesC
 
 
 def open_enwik(name: str, path: Path, element_bits: int, limit: Limit) -> BytesCorpus:
-    """Open `enwik8` or `enwik9`, as the file itself or as the ZIP that it is published in."""
+    """Open `enwik8` or `enwik9`, as the file itself or as the ZIP that it is published in.
+
+    Raises CorpusError where it is neither.
+    """
     check_file(path, f"the file {name} or {name}.zip")
     if not zipfile.is_zipfile(path):
         return BytesCorpus(name, path, element_bits, limit)

@@ -77,7 +77,10 @@ def _width(column: Column) -> int:
 
 
 def read_columns(data: bytes, count: int) -> tuple[list[Column], bytes]:
-    """Return the first `count` columns (int64) of `data`, and the bytes behind them."""
+    """Return the first `count` columns (int64) of `data`, and the bytes behind them.
+
+    Raises ArchiveError where they are cut short.
+    """
     columns, at = [], 0
     for _ in range(count):
         width, size = data[at : at + 1], int.from_bytes(data[at + 1 : at + 5], "little")

@@ -17,7 +17,10 @@ PIECE_BYTES = 1 << 20
 
 
 def check_file(path: Path, expected: str) -> Path:
-    """Return `path` if it is a readable file; `expected` says in words what should be there."""
+    """Return `path` if it is a readable file; `expected` says in words what should be there.
+
+    Raises CorpusError.
+    """
     if path.is_dir():
         raise CorpusError(f"{path} is a directory; expected {expected}; name a file in it with --input")
     if not path.exists():

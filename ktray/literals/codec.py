@@ -47,7 +47,10 @@ def decode_bytes(payload: bytes, n: int) -> Values:
 
 
 def choose_model(data: Values, preset: str, hint: str = "") -> BlockModel:
-    """The model that codes a sample of `data` in the fewest bits, among those that can code it at all."""
+    """The model that codes a sample of `data` in the fewest bits, among those that can code it at all.
+
+    Raises ConfigError for a hint that names none.
+    """
     models = models_for(data, preset)
     if hint:
         models = [model for model in models if model.name == hint]

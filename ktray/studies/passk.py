@@ -110,7 +110,10 @@ def powers_of_two(n: int) -> tuple[int, ...]:
 
 
 def checked_ks(counts: Sequence[int], ks: Iterable[int] | None) -> tuple[int, ...]:
-    """Return the ks to estimate; every item must have at least as many samples as the largest."""
+    """Return the ks to estimate; every item must have at least as many samples as the largest.
+
+    Raises StudyError where one has fewer.
+    """
     if not counts:
         raise StudyError("no items to study; the log is empty or its filters match nothing")
     least = min(counts)

@@ -65,7 +65,10 @@ def generate(spec: DatasetSpec, exclude: Collection[str] = ()) -> list[Item]:
 
 
 def chosen_categories(spec: DatasetSpec) -> dict[str, tuple[str, Category]]:
-    """Return the categories of a spec by name, each with its source."""
+    """Return the categories of a spec by name, each with its source.
+
+    Raises InversionError for an unknown source.
+    """
     named = [name.strip() for name in spec.source.split(",")]
     for name in named:
         if name != "mixed" and name not in SOURCES:
@@ -79,7 +82,10 @@ def chosen_categories(spec: DatasetSpec) -> dict[str, tuple[str, Category]]:
 
 
 def split(items: Sequence[Item], test_share: float) -> tuple[list[Item], list[Item]]:
-    """Return (train, test) by the hash of each text, so that a text is on one side in every data set."""
+    """Return (train, test) by the hash of each text, so that a text is on one side in every data set.
+
+    Raises InversionError for a share outside 0 to 1.
+    """
     if not 0 <= test_share <= 1:
         raise InversionError(f"test share {test_share}; expected 0 to 1")
     limit = int(test_share * 2**64)
