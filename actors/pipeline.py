@@ -156,7 +156,9 @@ def encode_blocks(plan: EncodePlan, todo: Sequence[int], *, workers: int, progre
     """Solve and encode the blocks in `todo`, and commit each. Raises PipelineError where one is lost."""
     if not todo:
         return
-    data = _stage(_rows([{"block": number} for number in todo]), EncodeActor, (plan,), (1, workers), 1.0)
+    rows = _rows([{"block": number} for number in todo])
+    pool = min(workers, len(todo))
+    data = _stage(rows, EncodeActor, (plan,), (pool, pool), 1.0, waiting=0)
     finished: list[int] = []
 
     def note(row: dict[str, Any]) -> None:
@@ -190,14 +192,21 @@ def _stage(
     pool: tuple[int, int],
     cpus: float,
     gpus: float = 0.0,
+    waiting: int | None = None,
 ) -> ray.data.Dataset:
+    """Add a stage of actors, `pool` of them at least and at most. `waiting`: rows that an actor may have beside the
+    one it works on; none where a row takes minutes, and the first actor to start would keep another's from it."""
     # Ray restarts an actor that dies and gives its row to another; `_drain` checks that each came out once.
     return data.map_batches(
         actor,
         fn_constructor_args=arguments,
         batch_size=1,
         batch_format="pyarrow",
-        concurrency=pool,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=pool[0],
+            max_size=pool[1],
+            max_tasks_in_flight_per_actor=None if waiting is None else 1 + waiting,
+        ),
         num_cpus=cpus,
         num_gpus=gpus,
     )

@@ -55,6 +55,11 @@ class PromptSettings:
                 f"prompt.tokens is {self.tokens}, tokens_per_element {self.tokens_per_element}; "
                 "expected tokens 1 or more, tokens_per_element 0 or more"
             )
+        if self.prompt or self.prompt_file:  # else a model of our own may be asked in its own form
+            self.check_language()
+
+    def check_language(self) -> None:
+        """Raise ConfigError where the prompt asks for another language than what is wanted of it needs."""
         if self.execute and self.template().language is not Language.DSL:
             raise ConfigError("prompt.execute is for the DSL; choose --prompt.prompt feedback or dsl")
         if self.grammar and self.template().language is not Language.DSL:

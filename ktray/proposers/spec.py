@@ -140,6 +140,7 @@ class ProposerSpec:
     def _check_model(self) -> None:
         if self.name not in MODELS:
             raise ConfigError(f"proposer {self.name!r} cannot be built from a spec")
+        self.asked.check_language()
         if self.asked.grammar and self.name != "vllm":
             raise ConfigError(
                 "prompt.grammar needs the vllm proposer; an endpoint cannot be held to a grammar"

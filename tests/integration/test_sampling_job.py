@@ -204,6 +204,7 @@ def test_the_same_temperature_twice_is_one_series(
         (["--corpus", "sample", "--engine.model", "m", "--prompts", "pyhton"], "did you mean 'python'"),
         (["--corpus", "sample", "--engine.model", "m", "--temperatures", "warm"], "expected numbers"),
         (["--corpus", "sample", "--engine.model", "m", "--prompt.grammar"], "for the DSL"),
+        (["--corpus", "sample", "--engine.model", "m", "--prompt.execute"], "for the DSL"),
         (["--extend", "4"], "name its directory"),
         (["--corpus", "sample", "--generate-only", "--verify-only"], "exclude each other"),
         (["--corpus", "sample", "--refine", "1", "--generate-only"], "in turn"),

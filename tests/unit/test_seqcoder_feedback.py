@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
 
 from ktray.dsl.interpreter import interpret
 from ktray.dsl.parser import parse
+from ktray.errors import ConfigError
+from ktray.proposers.model import PromptSettings
+from ktray.proposers.spec import ProposerSpec
+from ktray.samplers.engine import EngineSettings
 from ktray.samplers.feedback import FeedbackSampler
 from ktray.samplers.ports import Reply, SampleRequest
 
@@ -73,3 +80,14 @@ def test_an_error_is_passed_on() -> None:
 
     [reply] = FeedbackSampler(Failing()).sample([request(range(1))])
     assert (reply.key, reply.error, reply.text) == ("a", "too long", "")
+
+
+def test_a_model_of_our_own_is_executed_in_its_own_form(tmp_path: Path) -> None:
+    (tmp_path / "seqcoder.json").write_text('{"form": "feedback", "context": 1024}')
+    engine = EngineSettings(str(tmp_path))
+    spec = ProposerSpec("vllm", 1, engine=engine, prompt=PromptSettings(execute=True))
+    assert spec.settings()["prompt"] == "feedback"
+    with pytest.raises(ConfigError, match="for the DSL"):
+        ProposerSpec(
+            "vllm", 1, engine=EngineSettings("hub/other"), prompt=PromptSettings(execute=True)
+        ).settings()
