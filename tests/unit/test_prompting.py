@@ -153,7 +153,14 @@ def test_refining_asks_once_for_each_failure_and_keeps_its_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"language": "perl"}, {"tokens": 0}, {"tokens_per_element": -1.0}, {"grammar": True}]
+    "bad",
+    [
+        {"language": "perl"},
+        {"tokens": 0},
+        {"tokens_per_element": -1.0},
+        {"grammar": True, "prompt": "python"},
+        {"execute": True, "prompt": "python"},
+    ],
 )
 def test_impossible_prompt_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"expected|DSL"):
