@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from actors.runtime import check_fits, places
+from actors.runtime import places
 from ktray.errors import KtrayError
 from ktray.inversion.ports import SampleRequest, SamplerFailed, SamplerOutOfMemory, SamplingSettings
 from ktray.inversion.sampling import LazySampler, SamplerSpec
@@ -58,12 +58,12 @@ class RaySampler:
 
     def _start(self) -> None:
         pool = self._pool
-        check_fits(pool.cpus, pool.gpus, f"a sampler actor of {self.name}")
         remote = ray.remote(SamplerActor).options(
             num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=-1, max_task_retries=_RETRIES
         )
         # An actor that finds no place would keep its chunk for ever.
-        count = min(max(1, pool.workers), places(pool.cpus, pool.gpus))
+        room = places(pool.cpus, pool.gpus, f"a sampler actor of {self.name}")
+        count = min(max(1, pool.workers), room)
         self._actors = [remote.remote(self._spec) for _ in range(count)]
 
     @property

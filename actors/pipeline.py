@@ -18,7 +18,7 @@ from actors.encode import EncodeActor, EncodePlan, logged_samples
 from actors.pilot import PilotActor
 from actors.propose import ProposeActor, RefineActor, tries_path
 from actors.rows import pack, raise_refusal
-from actors.runtime import cause, check_fits, cluster_gpus
+from actors.runtime import cause, cluster_gpus, places
 from actors.verify import KeepActor, VerifyActor
 from ktray.candidatelog import Shard, log_path
 from ktray.errors import PipelineError
@@ -127,7 +127,7 @@ def _proposed(
 ) -> ray.data.Dataset:
     specs = tuple(task.spec for task in tasks)
     need = specs[0].resources(workers, cluster_gpus())
-    check_fits(need.cpus * _PROPOSER_SHARE, need.gpus, f"a replica of proposer {specs[0].name}")
+    places(need.cpus * _PROPOSER_SHARE, need.gpus, f"a replica of proposer {specs[0].name}")
     replicas = min(need.replicas, len(rows))
     # A replica that must load a model is started at once, one that need not when there is work for it.
     pool = (replicas, replicas) if specs[0].name in MODELS else (1, replicas)

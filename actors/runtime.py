@@ -37,20 +37,18 @@ def cluster_gpus() -> int:
     return int(ray.cluster_resources().get("GPU", 0))
 
 
-def places(cpus: float, gpus: float) -> int:
-    """Return how many actors of so many CPUs and GPUs find room on the cluster's machines at once."""
+def places(cpus: float, gpus: float, what: str) -> int:
+    """Return how many actors of so many CPUs and GPUs find room on the cluster's machines at once.
+
+    Raises ConfigError where there is room for none: `what`, their name in words, would wait for ever.
+    """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     wants = [(name, amount) for name, amount in (("CPU", cpus), ("GPU", gpus)) if amount > 0]
     if not wants:
         return sys.maxsize
-    return sum(min(int(node.get(name, 0) / amount + 1e-9) for name, amount in wants) for node in nodes)
-
-
-def check_fits(cpus: float, gpus: float, what: str) -> None:
-    """Raise ConfigError where no machine of the cluster has so many CPUs and GPUs: `what` would wait for ever."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
-        return
+    room = sum(min(int(node.get(name, 0) / amount + 1e-9) for name, amount in wants) for node in nodes)
+    if room:
+        return room
     largest = max((node.get("GPU", 0), node.get("CPU", 0)) for node in nodes)
     raise ConfigError(
         f"{what} takes {cpus:g} CPUs and {gpus:g} GPUs, more than any machine here has (the largest: "

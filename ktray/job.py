@@ -19,6 +19,7 @@ from rich.console import Console
 
 from ktray.config import parse
 from ktray.errors import KtrayError
+from ktray.extras import missing
 
 #: Columns of tables that go to no terminal, so that names stay whole.
 _WIDTH_OF_FILES = 120
@@ -59,9 +60,8 @@ def launch(
         mend, code = _USER_ERRNO[error.errno]
         return _complain(f"{os.strerror(error.errno or 0)}{where}; {mend}", code)
     except ModuleNotFoundError as error:
-        if (extra := _EXTRAS.get((error.name or "").partition(".")[0])) is None:
-            raise
-        return _complain(f"the package {error.name} is not installed; pip install '.[{extra}]'", 2)
+        told = missing(error)
+        return _complain(str(told), told.exit_code)
     except KeyboardInterrupt:
         return _complain("stopped; run the same command again to continue", 130)
     if config.json:
@@ -70,14 +70,6 @@ def launch(
     return 0
 
 
-#: Packages that only some installations have: the extra that brings each.
-_EXTRAS = {
-    "vllm": "cpu",
-    "torch": "cpu",
-    "openai": "api",
-    "dotenv": "api",
-    "matplotlib": "plots",
-}
 #: Errors of the system that a user can mend: how, and the exit code.
 _USER_ERRNO = {
     errno.ENOSPC: ("free some space, then run the same command again to continue", 1),

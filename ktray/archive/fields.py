@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 
+from ktray.coding.varint import varint
 from ktray.errors import ArchiveError
 
 #: Unsigned integers are below 2^63, that is at most nine bytes of seven bits.
@@ -18,12 +19,7 @@ def uint(value: int) -> bytes:
     """Return `value` (0 .. 2^63 - 1) in base 128, least digit first, high bit set on all but the last."""
     if not 0 <= value <= UINT_LIMIT:
         raise ValueError(f"{value} is not in 0..2^63-1")
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(value)
 
 
 def blob(data: bytes) -> bytes:

@@ -75,9 +75,12 @@ class ReplyLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         _cut_partial_line(path)
-        there = list(read_replies(path))
-        self.done = {(r.prompt_id, r.sample) for r in there if r.finish_reason != "error"}
-        self.models = {r.model for r in there if r.model}
+        self.done: set[tuple[str, int]] = set()
+        self.models: set[str] = set()
+        for reply in read_replies(path):
+            self.models.update([reply.model] if reply.model else [])
+            if reply.finish_reason != "error":
+                self.done.add((reply.prompt_id, reply.sample))
         self.failed: dict[tuple[str, int], str] = {}
         self._stream = path.open("a", encoding="utf-8")
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ktray.coding.flags import decode_flags, encode_flags
+from ktray.coding.varint import read_varint, varint
 from ktray.errors import ArchiveError
 from ktray.ledger import gzip_bits
 from ktray.ports import FLAG_LANGUAGES, CodedBlock, Entry, RunProgram
@@ -72,7 +73,7 @@ class StaticPrior:
         dsl, dsl_bits = self.code.encode(_texts(entries, flags, _DSL))
         python = pack_texts(_texts(entries, flags, _PYTHON))
         width, body = _pack_literals(literals)
-        payload = bytes([width]) + b"".join(_varint(len(part)) for part in (head, dsl, python))
+        payload = bytes([width]) + b"".join(varint(len(part)) for part in (head, dsl, python))
         payload += head + dsl + python + body
         literal_bits = float(width * sum(map(len, literals)))
         return CodedBlock(payload, dsl_bits + 8 * len(python), literal_bits, 8 * len(head), flags > 0)
@@ -172,35 +173,12 @@ def _unpack_literals(body: bytes, width: int, sizes: NDArray[np.int64]) -> list[
     return [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-#: Sizes of a block's parts have at most five groups of seven bits.
-_MOST_SHIFT = 28
-
-
-def _varint(value: int) -> bytes:
-    """Return `value` in groups of seven bits, low ones first, with the top bit where more follow."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(0x80 | (value & 0x7F))
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while data[at] > 0x7F:
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if shift > _MOST_SHIFT:
-            raise ArchiveError("damaged: a number in a block's header is too long")
-    return value | (data[at] << shift), at + 1
-
-
 def _split(payload: bytes) -> tuple[int, tuple[bytes, ...]]:
     """Return the literals' width and the payload's four parts. Raises ArchiveError where they do not fit."""
     try:
         width, at, sizes = payload[0], 1, []
         for _ in range(3):
-            size, at = _read_varint(payload, at)
+            size, at = read_varint(payload, at)
             sizes.append(size)
     except IndexError as error:
         raise ArchiveError("damaged: a block ends within its header") from error

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ktray.config import option
 from ktray.errors import ConfigError
+from ktray.extras import missing
 from ktray.samplers.ports import Reply, SampleRequest, SamplingSettings
 
 _KEY, _URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
@@ -92,7 +93,7 @@ class EndpointSampler:
         try:
             import openai
         except ModuleNotFoundError as error:
-            raise ConfigError(f"{error.name} is not installed; pip install '.[api]'") from None
+            raise missing(error) from None
         self.model = str(endpoint.identity()["model"])
         self._endpoint, self._sampling = endpoint, sampling
         url = endpoint.base_url or from_environment(_URL) or _PUBLIC

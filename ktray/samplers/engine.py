@@ -16,6 +16,7 @@ from typing import Any
 
 from ktray.config import option
 from ktray.errors import ConfigError, EngineDeadError
+from ktray.extras import missing
 from ktray.models import model_location, own_context
 from ktray.samplers.identity import model_identity
 from ktray.samplers.ports import Finish, Reply, SampleRequest, SamplingSettings
@@ -276,7 +277,7 @@ def _load(engine: EngineSettings) -> Any:
     try:
         from vllm import LLM
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed; pip install '.[cpu]' or '.[gpu]'") from None
+        raise missing(error) from None
     _shield_llvmlite()
     try:
         return LLM(**llm_options(engine))

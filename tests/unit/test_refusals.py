@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import compress, decompress, evaluate, generate, passk
+from ktray.extras import missing
 from ktray.rundir import RunDirectory
 
 Main = Callable[[Sequence[str]], int]
@@ -61,3 +62,9 @@ def test_blocks_of_another_version_are_not_gone_on_with(
         plans.append(compress.plan_of(compress.Config(corpus="sample"), [], {}, directory))
     assert plans[0] == plans[1]
     assert plans[0].out != plans[2].out
+
+
+def test_a_missing_package_is_told_with_the_extra_that_brings_it() -> None:
+    assert "EXTRA being api" in str(missing(ModuleNotFoundError("no", name="openai.types")))
+    with pytest.raises(ModuleNotFoundError):
+        missing(ModuleNotFoundError("no", name="elsewhere"))

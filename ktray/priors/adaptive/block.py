@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ktray.coding.varint import read_varint, varint
 from ktray.dsl.interpreter import execute_text
 from ktray.dsl.ops import Dialect
 from ktray.dsl.parser import parse
@@ -107,8 +108,8 @@ class BlockEncoder:
         texts = pack_texts(self._texts)
         apart, apart_bits = APART.encode(self._apart)
         stream = self._sink.finish()
-        payload = self._head + _varint(len(self._texts)) + _varint(len(texts)) + texts
-        payload += _varint(len(self._apart)) + _varint(len(apart)) + apart + stream
+        payload = self._head + varint(len(self._texts)) + varint(len(texts)) + texts
+        payload += varint(len(self._apart)) + varint(len(apart)) + apart + stream
         flag_bits = float(self._desk.bits[FLAG])
         program_bits = self._program_bits + 8 * len(texts) + apart_bits
         return CodedBlock(
@@ -200,30 +201,8 @@ class BlockDecoder:
 
 def _read_part(payload: bytes, at: int) -> tuple[bytes, int, int]:
     """Return a part that begins at `at`, how many programs it holds, and where it ends. Raises ArchiveError."""
-    count, at = _read_varint(payload, at)
-    length, at = _read_varint(payload, at)
+    count, at = read_varint(payload, at)
+    length, at = read_varint(payload, at)
     if at + length > len(payload):
         raise ArchiveError("damaged: a part of a block is longer than the block")
     return payload[at : at + length], count, at + length
-
-
-def _varint(value: int) -> bytes:
-    """Return `value` in groups of seven bits, low ones first, with the top bit where more follow."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(0x80 | (value & 0x7F))
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number at `at` and where it ends. Raises ArchiveError where the data ends first."""
-    value = 0
-    for shift in range(0, 35, 7):
-        if at >= len(data):
-            raise ArchiveError("damaged: a block of prior `adaptive` ends within its header")
-        value |= (data[at] & 0x7F) << shift
-        at += 1
-        if data[at - 1] < 0x80:
-            return value, at
-    raise ArchiveError("damaged: a number in a block's header is too long")
