@@ -31,6 +31,7 @@ from jobs.reading import AUTO, CorpusConfig
 from ktray.archive import ArchiveWriter, EncodedBlock
 from ktray.blockstore import Manifest, block_path, read_block
 from ktray.candidatelog import Shard, shards_of
+from ktray.commit import refuse_same
 from ktray.config import option, to_yaml
 from ktray.corpora.blocks import Corpus
 from ktray.dsl.ops import find_dialect
@@ -190,8 +191,8 @@ def archive_path(config: Config) -> Path:
 def _check_output(config: Config) -> None:
     """Refuse an archive that could not be written at the end; the run directory may still have to be made."""
     path = archive_path(config)
-    if config.input and path.exists() and config.input.exists() and path.samefile(config.input):
-        raise ConfigError(f"--out {path} is the input itself; give the archive another name")
+    if config.input:
+        refuse_same(path, config.input, "the input")
     if config.run and path.resolve().parent == config.run.resolve():
         return
     if path.is_dir():

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from ktray.archive import ArchiveWriter, encode_block
 from ktray.baselines import BASELINES, BaselineRate, baseline_rate, rate_of
-from ktray.commit import committed
+from ktray.commit import committed, refuse_same
 from ktray.config import nearest, option
 from ktray.corpora import open_corpus
 from ktray.corpora.blocks import CorpusBlock
@@ -189,8 +189,8 @@ def run_programs(config: Config) -> dict[str, Any]:
         raise ConfigError("--prior names nothing, expected some of raw, gzip, uniform, adaptive")
     for name in names:
         make_prior(name)
-    if config.out and config.input and config.out.exists() and config.out.samefile(config.input):
-        raise ConfigError(f"--out {config.out} is the input itself; give the archive another name")
+    if config.out and config.input:
+        refuse_same(config.out, config.input, "the input")
     given = verify_lines(config)
     element_bits = config.element_bits or 8
     priced = {name: price_lines(given, name) for name in names}

@@ -137,3 +137,9 @@ def _sync_directory(directory: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def refuse_same(out: Path, source: Path, what: str) -> None:
+    """Raise ConfigError where `out`, a file to be written, is `source`, which it is made of: `what`, in words."""
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ConfigError(f"{out} is {what} itself; give another path to write to")

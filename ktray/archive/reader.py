@@ -35,7 +35,7 @@ from ktray.archive.format import (
     unpack_settings,
 )
 from ktray.archive.writer import ArchiveTotals, totals
-from ktray.commit import PendingFile
+from ktray.commit import PendingFile, refuse_same
 from ktray.errors import ArchiveError, ConfigError
 from ktray.ports import Prior, RunProgram
 
@@ -204,8 +204,7 @@ def restore_file(
     The whole archive is verified first. `progress` is told the number of bytes after each block.
     Raises ArchiveError for a damaged archive and ConfigError for a wrong `span` or `out`.
     """
-    if out.exists() and out.samefile(reader.path):
-        raise ConfigError(f"{out} is the archive itself; give another path to restore to")
+    refuse_same(out, reader.path, "the archive")
     reader.verify()
     chunks = reader.iter_restored(decode, span)
     state, size = hashlib.sha256(), 0
